@@ -1,0 +1,87 @@
+"""The command `millstream`: one file per command, loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+COMMANDS = {
+    "init": "Make an example project in a new folder.",
+    "run": "Make what a file declares, train, compare and register.",
+    "check": "Look for mistakes on a sample, before anything is trained.",
+    "show": "What was run, what is registered, what was decided.",
+    "why": "Why a step ran, or why it did not.",
+    "predict": "Answer the open rows with the champion.",
+    "serve": "Answer requests over HTTP on this machine.",
+    "feedback": "Tell the truth about a row, or many.",
+    "monitor": "Drift and performance since the last training.",
+    "maintain": "One turn of the loop: watch, retrain, judge, promote.",
+    "replay": "Live the whole life again on the past.",
+    "promote": "Put a version in office.",
+    "rollback": "Put the version before back in office.",
+}
+
+
+class Commands(click.Group):
+    """The commands by name; a misspelt one is answered with the nearest."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """In the order of the work."""
+        del context
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"millstream.cli.{name}")  # noqa: TID251  the lazy surface of the command line
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of `--help`, without importing any command."""
+        del context
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, context: click.Context, arguments: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest command in the error."""
+        if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+            from millstream.errors import ConfigurationError, did_you_mean
+
+            raise ConfigurationError(f"there is no command '{arguments[0]}'", hint=did_you_mean(arguments[0], COMMANDS) or "`millstream --help` lists them")
+        return super().resolve_command(context, arguments)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="millstream")
+def millstream() -> None:
+    """The whole life of a model in one Python file: from raw data to a watched, retrained model."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; errors are told in at most eight lines, or as JSON, with the exit code of their kind."""
+    from millstream.cli.output import report_error
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = millstream.main(args=given, prog_name="millstream", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as finished:
+        sys.exit(finished.exit_code)
+    except BrokenPipeError:
+        sys.exit(0)
+    except (KeyboardInterrupt, click.Abort):
+        from millstream.cli.output import leave_at_once
+
+        leave_at_once()
+    except Exception as error:
+        sys.exit(report_error(error, as_json="--json" in given))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How good is good: splits, metrics, intervals, paired tests and gates."""

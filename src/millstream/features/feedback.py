@@ -1,0 +1,77 @@
+"""Labels that are told one by one: they win for their key, are known when they came, and are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from millstream.features.training_set import KNOWN, TARGET
+from millstream.kernel.database import Database
+from millstream.kernel.digest import digest_value
+from millstream.kernel.facts import Facts
+from millstream.kernel.fingerprint import own_code
+from millstream.kernel.records import Artifact, Cause
+from millstream.kernel.store import Store
+from millstream.kernel.units import Outcome, Unit, produce
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS feedback (model TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, known_at INTEGER NOT NULL, PRIMARY KEY (model, key));
+"""
+Label = bool | int | float | str
+
+
+class FeedbackBook:
+    """All labels told so far, synced to disk as they come; the last one told for a key stands."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the book beside the store."""
+        self.database = Database(root / "feedback.sqlite", SCHEMA, version=1, durable=True)
+
+    def put(self, model: str, labels: Sequence[tuple[Sequence[object], Label, int]]) -> None:
+        """Write down labels as (key, label, known_at in microseconds)."""
+        rows = [(model, msgspec.json.encode(list(key)).decode(), msgspec.json.encode(label).decode(), known) for key, label, known in labels]
+        self.database.execute_many("INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)", rows)
+
+    def rows(self, model: str) -> list[tuple[str, str, int]]:
+        """Key, label (JSON) and known_at of every label of a model."""
+        return self.database.rows("SELECT key, label, known_at FROM feedback WHERE model = ? ORDER BY key", (model,))
+
+
+@dataclass(frozen=True, eq=False)
+class FeedbackOperation:
+    """The labels told about a model, as a table with the question's key."""
+
+    model: str
+    key: tuple[str, ...]
+
+    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
+        """Find or make the table; the reader cuts it by what was known."""
+        del inputs, as_of
+        told = FeedbackBook(store.root).rows(self.model)
+        causes = (own_code("features"), Cause("labels told", digest_value(told)[:16]))
+        facts = Facts(self.key, None, KNOWN)
+        return produce(store, [Unit(None, None, ())], facts=facts, causes=causes, compute=lambda _: self._table(told))
+
+    def _table(self, told: Sequence[tuple[str, str, int]]) -> pl.DataFrame:
+        keys = [msgspec.json.decode(key) for key, _, _ in told]
+        columns: dict[str, pl.Series] = {name: pl.Series(name, [key[place] for key in keys], strict=False) for place, name in enumerate(self.key)}
+        columns[TARGET] = pl.Series(TARGET, [msgspec.json.decode(label) for _, label, _ in told], strict=False)
+        columns[KNOWN] = pl.Series(KNOWN, [known for _, _, known in told], dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+        return pl.DataFrame(list(columns.values()))
+
+
+def with_feedback(rows: pl.DataFrame, told: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Rows with `__target__` and `__known__`, where what was told wins."""
+    if not told.height:
+        return rows
+    kinds = {name: rows.schema[name] for name in (*key, TARGET)}
+    typed = told.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), pl.col(KNOWN).cast(pl.Int64)).rename({TARGET: "__told__", KNOWN: "__told_at__"})
+    joined = rows.join(typed, on=list(key), how="left", maintain_order="left")
+    won = pl.col("__told__").is_not_null()
+    target = pl.when(won).then("__told__").otherwise(TARGET)
+    known = pl.when(won).then("__told_at__").otherwise(KNOWN)
+    return joined.with_columns(target.alias(TARGET), known.alias(KNOWN)).drop("__told__", "__told_at__")

@@ -1,0 +1,4 @@
+"""The fixed binary grid on which floats are summed exactly: a property of the view, never of the data."""
+
+GRID = float(2**20)
+SCALE = 1.0 / GRID

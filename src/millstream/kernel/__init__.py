@@ -1,0 +1,1 @@
+"""Steps, their graph, and how they run: knows nothing of machine learning."""

@@ -1,0 +1,158 @@
+"""A user's function as a step: whole, or day by day."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+
+from millstream.errors import ColumnError, DeclarationError, MillstreamError, StepError, did_you_mean
+from millstream.kernel.availability import DAY, Cut, dated_by, normalise_facts
+from millstream.kernel.durations import microseconds
+from millstream.kernel.facts import Facts
+from millstream.kernel.fingerprint import fingerprint
+from millstream.kernel.records import Artifact, Cause
+from millstream.kernel.store import Store
+from millstream.kernel.syntax import line_of_text
+from millstream.kernel.units import Outcome, Seen, Unit, input_causes, produce, seen_of
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionOperation:
+    """Runs `function` on its inputs, each as the kind of table that its annotation asks for.
+
+    `facts` are those of the result; `required` says whether the result must have their columns.
+    """
+
+    name: str
+    function: types.FunctionType
+    inputs: tuple[str, ...]
+    settings: Mapping[str, object]
+    facts: Facts
+    required: bool = False
+    partition: str | None = None
+    lookback: str | None = None
+
+    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
+        """Find or make the result for the inputs as seen at the moment."""
+        seen = seen_of(store, inputs, as_of)
+        causes = (*fingerprint(self.function).causes, *_settings(self.settings), *_facts(self.facts))
+        outcome = produce(store, self._units(seen), facts=self.facts, causes=causes, compute=lambda unit: self._compute(store, unit))
+        return Outcome(outcome.artifact, outcome.key, (*causes, *input_causes(self.inputs, seen)), outcome.computed, outcome.units, outcome.rows)
+
+    def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
+        if self.partition is None:
+            return [Unit(None, None, seen)]
+        back = microseconds(self.lookback) if self.lookback else 0
+        days = sorted({day for first in seen[:1] if isinstance(first, Cut) for part, _ in first.parts if part.day is not None for day in _reach(part.day, back)})
+        return [Unit(day, day + DAY, tuple(each.between(day - back, day + DAY) if isinstance(each, Cut) else each for each in seen)) for day in days] or [
+            Unit(None, None, seen)
+        ]
+
+    def _compute(self, store: Store, unit: Unit) -> object:
+        arguments = [_as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each)) for each, kind in zip(unit.seen, self._kinds(), strict=True)]
+        result = self._call(arguments)
+        if not isinstance(result, pl.DataFrame):
+            if self.required:
+                raise StepError(f"{self.name}: returned a {type(result).__name__}, not a table", where=self._place())
+            return result
+        self._check(result, unit)
+        return _sorted_by_key(normalise_facts(result, self.facts), self.facts)
+
+    def _call(self, arguments: Sequence[object]) -> object:
+        try:
+            result = self.function(*arguments, **self.settings)
+            return result.collect(engine="in-memory") if isinstance(result, pl.LazyFrame) else result
+        except MillstreamError:
+            raise
+        except pl.exceptions.ColumnNotFoundError as error:
+            raise self._unknown_column(error, arguments) from error
+        except Exception as error:
+            raise StepError(f"{self.name}: {type(error).__name__}: {_first_line(error)}", where=self._place(error)) from error
+
+    def _unknown_column(self, error: Exception, arguments: Sequence[object]) -> ColumnError:
+        named = re.search(r'["\']([^"\']+)["\']', str(error)) or re.match(r"(\S+)", str(error))
+        column = named.group(1) if named else str(error)
+        known = [name for each in arguments if isinstance(each, pl.LazyFrame | pl.DataFrame) for name in each.collect_schema().names()]
+        line = line_of_text(self.function, column)
+        where = f"{self.function.__code__.co_filename}:{line}" if line else self._place()
+        return ColumnError(f"{self.name}: there is no column '{column}'", where=where, hint=did_you_mean(column, known) or f"there are {', '.join(known)}")
+
+    def _check(self, result: pl.DataFrame, unit: Unit) -> None:
+        facts = self.facts
+        wanted = [*facts.key, *(name for name in (facts.time, facts.known_at) if name)] if self.required else []
+        for name in wanted:
+            if name not in result.columns:
+                role = "time" if name == facts.time else "known_at" if name == facts.known_at else "key"
+                hint = did_you_mean(name, result.columns) or f"return the column, or say {role}= in the decorator"
+                raise ColumnError(f"{self.name}: its {role} is '{name}', but the function returns {result.columns}", where=self._place(), hint=hint)
+        nulls = {name: result.get_column(name).null_count() for name in facts.key if name in result.columns}
+        for name, count in nulls.items():
+            if count and self.required:
+                raise ColumnError(f"{self.name}: the key '{name}' is null in {count:,} rows", where=self._place(), hint="drop these rows, or say what they are about")
+        self._check_reach(result, unit)
+
+    def _check_reach(self, result: pl.DataFrame, unit: Unit) -> None:
+        dated = dated_by(self.facts)
+        if unit.stop is None or dated is None or dated not in result.columns:
+            return
+        reach = unit.stop + (microseconds(self.lookback) if self.lookback else 0)
+        newest = normalise_facts(result, self.facts).get_column(dated).cast(pl.Int64).max()
+        if isinstance(newest, int) and newest >= reach:
+            days = -(-(newest + 1 - unit.stop) // DAY)
+            raise StepError(f"{self.name}: the piece of one day returns rows up to {days} days later", where=self._place(), hint=f'say lookback="{days}d", or no partition')
+
+    def _kinds(self) -> list[str]:
+        parameters = inspect.signature(self.function).parameters.values()
+        return [_kind(self.name, parameter, self._place()) for parameter in parameters if parameter.kind != inspect.Parameter.KEYWORD_ONLY]
+
+    def _place(self, error: BaseException | None = None) -> str:
+        file = self.function.__code__.co_filename
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file] if error else []
+        return f"{file}:{lines[-1] if lines else self.function.__code__.co_firstlineno}"
+
+
+def _reach(day: int, back: int) -> Iterable[int]:
+    return range(day, day + back + 1, DAY)
+
+
+def _kind(step: str, parameter: inspect.Parameter, where: str) -> str:
+    written = parameter.annotation
+    text = written if isinstance(written, str) else getattr(written, "__name__", str(written))
+    kind = text.rpartition(".")[2]
+    if parameter.annotation is inspect.Parameter.empty or kind == "LazyFrame":
+        return "lazy"
+    if kind in ("DataFrame",) and not text.startswith(("pd.", "pandas.")) and getattr(written, "__module__", "polars").startswith(("polars", "builtins")):
+        return "eager"
+    if kind in ("str", "Table", "DuckDBPyRelation") or text.startswith(("pd.", "pandas.", "pa.")):
+        raise DeclarationError(f"{step}: '{parameter.name}' asks for {text}, which this version does not hand over", where=where, hint="ask for a pl.LazyFrame or a pl.DataFrame")
+    return "value"
+
+
+def _as_asked(frame: pl.DataFrame, kind: str) -> object:
+    return frame if kind == "eager" else frame.lazy()
+
+
+def _sorted_by_key(frame: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+    columns = [name for name in (*facts.key, facts.time, facts.known_at) if name and name in frame.columns]
+    return frame.sort(columns, maintain_order=True) if facts.key and set(facts.key) <= set(columns) else frame
+
+
+def _settings(settings: Mapping[str, object]) -> tuple[Cause, ...]:
+    return tuple(Cause(f"setting {name}", repr(settings[name])) for name in sorted(settings))
+
+
+def _facts(facts: Facts) -> tuple[Cause, ...]:
+    return (Cause("facts", f"key={','.join(facts.key)} time={facts.time} known_at={facts.known_at} delay={facts.delay}"),)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+

@@ -1,0 +1,97 @@
+"""The ledger: which runs there were, and what became of each of their steps."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from millstream.errors import NotFoundError
+from millstream.kernel.database import Database
+from millstream.kernel.records import RunReport, StepReport
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, started REAL NOT NULL, as_of INTEGER NOT NULL, command TEXT NOT NULL, status TEXT NOT NULL,
+    seconds REAL, environment BLOB NOT NULL, settings BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS run_steps (run TEXT NOT NULL, name TEXT NOT NULL, report BLOB NOT NULL, PRIMARY KEY (run, name));
+CREATE INDEX IF NOT EXISTS step_runs ON run_steps (name, run);
+CREATE TABLE IF NOT EXISTS code (digest TEXT PRIMARY KEY, name TEXT NOT NULL, source TEXT NOT NULL);
+"""
+
+_report = msgspec.msgpack.Decoder(StepReport)
+
+
+class Ledger:
+    """What happened, in one SQLite file; rooms keep their own tables in it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the ledger, making it if need be."""
+        self.database = Database(path, SCHEMA, version=1)
+
+    def begin(self, *, as_of: int, command: str, environment: Mapping[str, object], settings: Mapping[str, object]) -> str:
+        """Open a run and give it an identity that sorts by its start."""
+        run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        values = (run, time.time(), as_of, command, "running", msgspec.json.encode(environment), msgspec.json.encode(settings))
+        self.database.execute("INSERT INTO runs (run, started, as_of, command, status, environment, settings) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        return run
+
+    def keep(self, run: str, report: StepReport) -> None:
+        """Record what became of one step."""
+        self.database.execute("INSERT OR REPLACE INTO run_steps VALUES (?, ?, ?)", (run, report.name, msgspec.msgpack.encode(report)))
+
+    def keep_all(self, run: str, reports: Sequence[StepReport]) -> None:
+        """Record what became of several steps."""
+        self.database.execute_many("INSERT OR REPLACE INTO run_steps VALUES (?, ?, ?)", [(run, each.name, msgspec.msgpack.encode(each)) for each in reports])
+
+    def finish(self, run: str, status: str, seconds: float) -> None:
+        """Close a run."""
+        self.database.execute("UPDATE runs SET status = ?, seconds = ? WHERE run = ?", (status, seconds, run))
+
+    def last(self, name: str, *, before: str | None = None) -> StepReport | None:
+        """The newest report of a step that finished, before a run if one is given."""
+        query = "SELECT report FROM run_steps WHERE name = ? AND run < ? ORDER BY run DESC LIMIT 20"
+        for (blob,) in self.database.rows(query, (name, before or "~")):
+            report = _report.decode(blob)
+            if report.status in ("ran", "cached"):
+                return report
+        return None
+
+    def reports(self, name: str, limit: int = 20) -> list[tuple[str, StepReport]]:
+        """The newest runs that had a step, and what became of it in each."""
+        rows = self.database.rows("SELECT run, report FROM run_steps WHERE name = ? ORDER BY run DESC LIMIT ?", (name, limit))
+        return [(run, _report.decode(blob)) for run, blob in rows]
+
+    def steps(self) -> list[str]:
+        """The names of all steps on record."""
+        return [name for (name,) in self.database.rows("SELECT DISTINCT name FROM run_steps ORDER BY name")]
+
+    def run(self, run: str | None = None) -> RunReport:
+        """The report of a run, the newest one if none is named."""
+        row = self._row(run)
+        steps = self.database.rows("SELECT report FROM run_steps WHERE run = ? ORDER BY rowid", (row[0],))
+        return RunReport(row[0], row[1], row[2] or 0.0, tuple(_report.decode(blob) for (blob,) in steps))
+
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs."""
+        query = "SELECT run, started, as_of, command, status, seconds FROM runs ORDER BY run DESC LIMIT ?"
+        return [dict(zip(("run", "started", "as_of", "command", "status", "seconds"), row, strict=True)) for row in self.database.rows(query, (limit,))]
+
+    def keep_code(self, sources: Mapping[str, tuple[str, str]]) -> None:
+        """Keep the source text of what was run: digest to (name, source)."""
+        self.database.execute_many("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", [(digest, *pair) for digest, pair in sources.items()])
+
+    def code(self, digest: str) -> str | None:
+        """The source text that had this digest."""
+        row = self.database.row("SELECT source FROM code WHERE digest = ?", (digest,))
+        return str(row[0]) if row else None
+
+    def _row(self, run: str | None) -> Any:
+        query = "SELECT run, as_of, seconds FROM runs WHERE run LIKE ? ORDER BY run DESC LIMIT 1"
+        row = self.database.row(query, (f"{run}%" if run else "%",))
+        if row is None:
+            raise NotFoundError(f"there is no run '{run}'" if run else "nothing has been run yet", hint="`millstream run` makes one; `millstream show` lists them")
+        return row

@@ -1,0 +1,69 @@
+"""Why a step ran: the first thing that its cache key is made of and that differs from last time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from millstream.kernel.availability import DAY, text_of
+from millstream.kernel.records import Cause
+
+
+def explain(before: Sequence[Cause] | None, now: Sequence[Cause]) -> str:
+    """One sentence for people; `before` are the causes of the last time, None if there was none."""
+    if before is None:
+        return "new"
+    changed = differences(before, now)
+    return changed[0] if changed else "its stored result was gone"
+
+
+def differences(before: Sequence[Cause], now: Sequence[Cause]) -> list[str]:
+    """Everything that differs, code first, then settings, versions and inputs."""
+    old = {cause.name: cause.value for cause in before}
+    new = {cause.name: cause.value for cause in now}
+    sentences = []
+    for name in sorted(old.keys() | new.keys(), key=_rank):
+        if old.get(name) != new.get(name):
+            sentences.append(_sentence(name, old.get(name), new.get(name)))
+    return sentences
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (3 if name.startswith("input ") else 1 if name.startswith("setting ") else 0, name)
+
+
+def _sentence(name: str, old: str | None, new: str | None) -> str:
+    kind, _, rest = name.partition(" ")
+    if kind == "setting" and rest:
+        return f"setting {rest}: {old} -> {new}"
+    if kind == "input" and rest:
+        return f"{rest}: {_input(old, new)}" if old and new else f"input {rest} is {'new' if new else 'gone'}"
+    if old is None:
+        return f"it now refers to {name}"
+    if new is None:
+        return f"it no longer refers to {name}"
+    if name in ("python", "millstream") or new[:1].isdigit() and "." in new:
+        return f"{name}: {old} -> {new}"
+    return f"{name} changed"
+
+
+def _input(old: str, new: str) -> str:
+    before, after = _days(old), _days(new)
+    if not before or not after or set(before) | set(after) == {""}:
+        return "its content changed"
+    fresh = sorted(after.keys() - before.keys())
+    changed = sorted(day for day in before.keys() & after.keys() if before[day] != after[day])
+    words = [*_count(fresh, "new"), *_count(changed, "changed"), *_count(sorted(before.keys() - after.keys()), "gone")]
+    return ", ".join(words) or "its content changed"
+
+
+def _count(days: Sequence[str], what: str) -> list[str]:
+    if not days:
+        return []
+    if len(days) == 1:
+        return [f"{text_of(int(days[0]) * DAY)} {what}"]
+    return [f"{len(days)} days {what}"]
+
+
+def _days(summary: str) -> dict[str, str]:
+    days = [entry.partition(":") for entry in summary.split(" ")[2:]]
+    return {day: digest for day, _, digest in days}

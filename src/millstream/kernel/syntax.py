@@ -1,0 +1,130 @@
+"""Source code as what it means: syntax trees without comments, docstrings, annotations and formatting."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import types
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+
+
+def definition_of(function: types.FunctionType) -> tuple[Definition, str] | None:
+    """The syntax tree and the source text of a function; None where there is no source or two lambdas share a line."""
+    code = function.__code__
+    found = [node for node in _definitions(code.co_filename) if _first_line(node) == code.co_firstlineno and _name(node) == code.co_name]
+    return (found[0], _text(code.co_filename, found[0])) if len(found) == 1 else None
+
+
+def class_definition_of(kind: type, file: str) -> tuple[Definition, str] | None:
+    """The syntax tree and the source text of a class of a project module."""
+    found = [node for node in _definitions(file) if isinstance(node, ast.ClassDef) and node.name == kind.__name__]
+    return (found[-1], _text(file, found[-1])) if found else None
+
+
+def normalised(node: ast.AST) -> str:
+    """The tree as text, equal for sources that mean the same."""
+    return ast.dump(_Normaliser().visit(_copy(node)), include_attributes=False)
+
+
+def attributes_read(node: ast.AST, name: str) -> list[str]:
+    """The attributes that are read from a global name, as in `helpers.clean`."""
+    return [
+        inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == name
+    ]
+
+
+def line_of_text(function: types.FunctionType, text: str) -> int | None:
+    """The line of the file where a string literal stands inside a function."""
+    found = definition_of(function)
+    if found is None:
+        return None
+    for inner in ast.walk(found[0]):
+        if isinstance(inner, ast.Constant) and inner.value == text:
+            return inner.lineno
+        if isinstance(inner, ast.keyword) and inner.arg == text:
+            return inner.value.lineno
+    return None
+
+
+class _Normaliser(ast.NodeTransformer):
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = _without_docstring(node.body)
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        node.body = _without_docstring(node.body)
+        return self.generic_visit(node)
+
+
+def without_decorators(node: Definition) -> Definition:
+    """A copy of a function's tree without its decorators."""
+    copy = _copy(node)
+    if isinstance(copy, ast.FunctionDef | ast.AsyncFunctionDef):
+        copy.decorator_list = []
+    return copy  # type: ignore[return-value]
+
+
+def annotations_of(node: Definition) -> set[str]:
+    """Names that only annotations mention: they do not change what a function does."""
+    everywhere = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    used = {inner.id for inner in ast.walk(_Normaliser().visit(_copy(node))) if isinstance(inner, ast.Name)}
+    return everywhere - used
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        return body[1:] or [ast.Pass()]
+    return body
+
+
+def _copy(node: ast.AST) -> ast.AST:
+    fields = {name: _copy_field(value) for name, value in ast.iter_fields(node)}
+    return ast.copy_location(type(node)(**fields), node)
+
+
+def _copy_field(value: object) -> object:
+    if isinstance(value, ast.AST):
+        return _copy(value)
+    return [_copy_field(item) for item in value] if isinstance(value, list) else value
+
+
+def _definitions(file: str) -> tuple[Definition, ...]:
+    linecache.checkcache(file)
+    return _parsed(file, "".join(linecache.getlines(file)))
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(file: str, text: str) -> tuple[Definition, ...]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+    return tuple(node for node in ast.walk(ast.parse(text, file)) if isinstance(node, kinds))
+
+
+def _first_line(node: Definition) -> int:
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _name(node: Definition) -> str:
+    return "<lambda>" if isinstance(node, ast.Lambda) else node.name
+
+
+def _text(file: str, node: Definition) -> str:
+    return "".join(linecache.getlines(file)[_first_line(node) - 1 : node.end_lineno])

@@ -1,0 +1,1 @@
+"""Train again, judge, promote, roll back, replay."""

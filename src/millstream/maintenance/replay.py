@@ -1,0 +1,95 @@
+"""The whole life again on the past: train, answer, learn the truth, watch, renew, tick by tick, in a ledger of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from millstream.errors import ConfigurationError
+from millstream.features.training_set import ASKED
+from millstream.kernel.availability import microseconds_of, moment_of, text_of
+from millstream.kernel.durations import add
+from millstream.kernel.engine import Listener
+from millstream.kernel.graph import Node, ordered
+from millstream.kernel.ledger import Ledger
+from millstream.maintenance.maintain import Life, Turn, look, maintain
+from millstream.maintenance.run import Trained, first_error, run
+from millstream.registry.versions import Registry
+from millstream.registry.workspace import Workspace
+from millstream.serving.predict import Batch, predict_open
+from millstream.sources.snapshot import SourceOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One tick of a replay: what was answered since the last one, and the turn of the loop."""
+
+    moment: int
+    batch: Batch
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A replay: its identity, the first training, and every tick."""
+
+    name: str
+    trained: Trained
+    ticks: tuple[Tick, ...]
+    not_replayable: tuple[str, ...]
+
+
+def ticks_between(start: int, stop: int, every: str) -> Iterator[int]:
+    """The moments `start + n * every` up to `stop`, the start itself left out."""
+    number = 1
+    while (moment := microseconds_of(add(moment_of(start), every, times=number))) <= stop:
+        yield moment
+        number += 1
+
+
+def replay(workspace: Workspace, life: Life, *, start: int, stop: int, every: str, on_tick: Callable[[Trained | Tick], None] | None = None, listener: Listener | None = None) -> Replay:
+    """Live the life of a model again between two moments; its decisions touch nothing outside the replay's own ledger."""
+    moments = list(ticks_between(start, stop, every))
+    if not moments:
+        raise ConfigurationError(f"there is no tick between {text_of(start)} and {text_of(stop)}", hint="say --to later, or --every shorter")
+    tell = on_tick or (lambda _: None)
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    own = _of_its_own(workspace, name)
+    deployments = {life.name: life.deployment} if life.deployment else {}
+    result = run(own, {life.name: life.model}, deployments, as_of=start, command="replay", listener=listener)
+    error = first_error(result)
+    if error is not None:
+        raise error
+    trained = result.trained[0]
+    tell(trained)
+    ticks: list[Tick] = []
+    before = start
+    for moment in moments:
+        tick = _tick(own, life, before, moment, listener)
+        ticks.append(tick)
+        tell(tick)
+        before = moment
+    return Replay(name, trained, tuple(ticks), not_replayable([trained.nodes.examples]))
+
+
+def not_replayable(targets: list[Node]) -> tuple[str, ...]:
+    """Sources without a time: whatever the moment, they are as they are now."""
+    sources = [node for node in ordered(targets) if isinstance(node.operation, SourceOperation)]
+    return tuple(node.name for node in sources if isinstance(node.operation, SourceOperation) and node.operation.source.facts.time is None)
+
+
+def _tick(workspace: Workspace, life: Life, before: int, moment: int, listener: Listener | None) -> Tick:
+    """Every row asked since the last tick is answered once by the champion then in office; then the loop turns."""
+    present = look(workspace, life, as_of=moment, listener=listener)
+    asked = present.rows.filter((present.rows.get_column(ASKED) > before) & (present.rows.get_column(ASKED) <= moment))
+    sinkless = dataclasses.replace(life.deployment, batch=None, when=None) if life.deployment else None
+    batch = predict_open(workspace, life.name, asked, sinkless, open_only=False)
+    return Tick(moment, batch, maintain(workspace, life, as_of=moment, listener=listener))
+
+
+def _of_its_own(workspace: Workspace, name: str) -> Workspace:
+    folder = workspace.folder / "replays" / name
+    return dataclasses.replace(workspace, ledger=Ledger(folder / "ledger.sqlite"), registry=Registry(folder / "ledger.sqlite"), folder=folder)

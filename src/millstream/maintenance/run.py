@@ -1,0 +1,193 @@
+"""A run: make what the file declares as of a moment, register new versions, and put the first one in office."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from millstream.errors import MillstreamError
+from millstream.evaluation.judge import gate_text, judge
+from millstream.evaluation.records import Score, Verdict
+from millstream.features.training_set import ASKED
+from millstream.kernel.availability import Cut
+from millstream.kernel.engine import Listener, Progress, execute
+from millstream.kernel.graph import Node, ordered
+from millstream.kernel.records import Artifact, RunReport, Table, Value
+from millstream.kernel.store import Store
+from millstream.kernel.units import seen_of
+from millstream.registry.environment import environment
+from millstream.registry.records import Lineage, Version
+from millstream.registry.workspace import Workspace
+from millstream.serving.declare import Deployment
+from millstream.serving.release import lower_bundle
+from millstream.training.declare import Model
+from millstream.training.lowering import ModelNodes, lower_model
+from millstream.training.operations import cost_of
+from millstream.training.results import Comparison, Cost, FitRecord, Scored
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run made of one model. `fresh` says whether the version is new; `asked` and `rows` count what was asked and what was learnt from."""
+
+    nodes: ModelNodes
+    version: Version
+    alias: str | None
+    fresh: bool
+    comparison: Comparison
+    costs: Mapping[str, Cost]
+    scored: Scored
+    asked: int
+    rows: int
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run's report, the models it made, and what was said on the way."""
+
+    report: RunReport
+    trained: Sequence[Trained]
+    errors: Sequence[Exception]
+    notes: Sequence[str]
+    artifacts: Mapping[Node, Artifact] = field(default_factory=dict)
+
+
+def run(workspace: Workspace, models: Mapping[str, Model], deployments: Mapping[str, Deployment], *, as_of: int, more: Sequence[Node] = (), command: str = "run", listener: Listener | None = None) -> RunResult:
+    """Make all models (and the nodes in `more`) as of a moment, registering what is new."""
+    lowered = {name: lower_model(name, model, workspace.lowering) for name, model in models.items()}
+    bundles = {name: lower_bundle(nodes, workspace.lowering) for name, nodes in lowered.items()}
+    targets = [*more, *(node for name, nodes in lowered.items() for node in (*nodes.targets, bundles[name]))]
+    result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener)
+    trained = []
+    for name, nodes in lowered.items():
+        if bundles[name] in progress.artifacts and nodes.scored in progress.artifacts:
+            trained.append(_register(workspace, nodes, bundles[name], progress, deployments.get(name), run_name=result.report.run, as_of=as_of))
+    return RunResult(result.report, trained, result.errors, result.notes, progress.artifacts)
+
+
+def execute_targets(workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None = None) -> tuple[RunResult, Progress]:
+    """Run the targets and all that they need, on record."""
+    started = time.perf_counter()
+    identity = workspace.ledger.begin(as_of=as_of, command=command, environment=dict(environment()), settings=workspace.lowering.settings)
+    status = "failed"
+    try:
+        progress = execute(ordered(targets), store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener)
+        status = "failed" if progress.errors else "done"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        workspace.ledger.finish(identity, status, time.perf_counter() - started)
+    report = RunReport(identity, as_of, time.perf_counter() - started, tuple(progress.reports.values()))
+    return RunResult(report, (), list(progress.errors.values()), _notes(report)), progress
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a version: how it was fitted, and what was scored on the test block."""
+
+    record: FitRecord
+    test: Score
+    baseline: Score
+
+
+def evidence_from(store: Store, nodes: ModelNodes, artifacts: Mapping[Node, Artifact]) -> Evidence:
+    """The evidence that a run made."""
+    scored = scored_of(store, nodes, artifacts)
+    return Evidence(comparison_of(store, nodes, artifacts).record, scored.winner, scored.baseline)
+
+
+def evidence_of(version: Version) -> Evidence:
+    """The evidence of a version, for the refit that follows its record."""
+    return Evidence(version.record, version.test, version.baseline)
+
+
+def register(
+    workspace: Workspace, nodes: ModelNodes, bundle: Node, artifacts: Mapping[Node, Artifact], evidence: Evidence, *, run: str, as_of: int, origin: Literal["run", "retrain"], moment: int | None = None
+) -> tuple[Version, bool]:
+    """The version of a bundle: the one on record if nothing is new, else the next one. Says whether it is new."""
+    made = artifacts[bundle]
+    known = next((each for each in workspace.registry.versions(nodes.name) if each.bundle == made.digest), None)
+    if known is not None:
+        return known, False
+    asked = workspace.store.read(_whole(workspace.store, artifacts[nodes.rows]), [ASKED]).get_column(ASKED)
+    until = asked.max()
+    digests = tuple((node.name, artifact.digest) for node, artifact in artifacts.items())
+    lineage = Lineage(run, as_of, until if isinstance(until, int) else None, asked.len(), digests, environment())
+    foreign = _is_foreign(nodes.training.named(evidence.record.method).method)
+
+    def make(number: int) -> Version:
+        created = time.time_ns() // 1_000
+        return Version(nodes.name, number, created, made.digest, origin, lineage, evidence.record, evidence.test, evidence.baseline, foreign)
+
+    return workspace.registry.register(nodes.name, make, moment=as_of if moment is None else moment), True
+
+
+def comparison_of(store: Store, nodes: ModelNodes, artifacts: Mapping[Node, Artifact]) -> Comparison:
+    """The comparison that a run made."""
+    return msgspec.msgpack.decode(_content(store, artifacts[nodes.comparison]), type=Comparison)
+
+
+def scored_of(store: Store, nodes: ModelNodes, artifacts: Mapping[Node, Artifact]) -> Scored:
+    """The scored fit that a run made."""
+    return msgspec.msgpack.decode(_content(store, artifacts[nodes.scored]), type=Scored)
+
+
+def _register(workspace: Workspace, nodes: ModelNodes, bundle: Node, progress: Progress, deployment: Deployment | None, *, run_name: str, as_of: int) -> Trained:
+    store = workspace.store
+    evidence = evidence_from(store, nodes, progress.artifacts)
+    version, fresh = register(workspace, nodes, bundle, progress.artifacts, evidence, run=run_name, as_of=as_of, origin="run")
+    comparison, scored = comparison_of(store, nodes, progress.artifacts), scored_of(store, nodes, progress.artifacts)
+    verdict = None
+    if fresh and workspace.registry.champion(nodes.name) is None:
+        verdict = _first(workspace, version, deployment, scored, as_of)
+    costs = {entry.method: cost_of(store, entry.artifacts) for entry in comparison.entries}
+    asked = seen_of(store, [progress.artifacts[nodes.examples]], as_of)[0]
+    assert isinstance(asked, Cut)
+    return Trained(nodes, version, workspace.registry.alias(version), fresh, comparison, costs, scored, asked.rows, comparison.rows, verdict)
+
+
+def _first(workspace: Workspace, version: Version, deployment: Deployment | None, scored: Scored, as_of: int) -> Verdict | None:
+    gate = deployment.accept if deployment else None
+    if gate is None:
+        workspace.registry.promote(version, moment=as_of, reason="the first version")
+        return None
+    truth, scores = np.frombuffer(scored.truth, "<f8"), np.frombuffer(scored.scores, "<f8")
+    verdict = judge(gate, truth, scores, None, metric=scored.winner.metric)
+    if verdict.outcome == "accepted":
+        workspace.registry.promote(version, moment=as_of, reason=f"the first version; {gate_text(gate)}: {verdict.reason}")
+    return verdict
+
+
+def _content(store: Store, artifact: Artifact) -> bytes:
+    assert isinstance(artifact, Value)
+    return store.read_value(artifact)
+
+
+def _whole(store: Store, artifact: Artifact) -> Cut:
+    assert isinstance(artifact, Table)
+    return store.visible(artifact, None)
+
+
+def _is_foreign(method: object) -> bool:
+    return not type(method).__module__.startswith("millstream.")
+
+
+def first_error(result: RunResult) -> Exception | None:
+    """The error to show: the user's before our own."""
+    return next((each for each in result.errors if isinstance(each, MillstreamError)), next(iter(result.errors), None))
+
+
+def _notes(report: RunReport) -> tuple[str, ...]:
+    """What the steps said, each sentence once, behind the names of those that said it."""
+    said: dict[str, list[str]] = {}
+    for step in report.steps:
+        for note in step.notes:
+            said.setdefault(note, []).append(step.name)
+    return tuple(f"{', '.join(names)}: {note}" for note, names in said.items())

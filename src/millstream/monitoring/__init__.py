@@ -1,0 +1,1 @@
+"""Is the world still so, and was the model right?"""

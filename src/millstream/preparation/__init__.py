@@ -1,0 +1,1 @@
+"""Columns made fit for a method: fitted on training rows, applied everywhere."""

@@ -1,0 +1,1 @@
+"""Which model is which: versions, aliases and their history."""

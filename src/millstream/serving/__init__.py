@@ -1,0 +1,1 @@
+"""Predictions for all rows or for one."""

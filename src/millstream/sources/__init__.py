@@ -1,0 +1,1 @@
+"""Outside data comes in as immutable snapshots, and results go out."""

@@ -1,0 +1,64 @@
+"""Files as sources: Parquet and CSV, one file, a folder, or a pattern."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from millstream.errors import SourceError, did_you_mean
+from millstream.kernel.store import Store
+
+READERS = {
+    ".parquet": lambda path: pl.read_parquet(path),
+    ".csv": lambda path: pl.read_csv(path, try_parse_dates=True, infer_schema_length=None),
+    ".tsv": lambda path: pl.read_csv(path, separator="\t", try_parse_dates=True, infer_schema_length=None),
+    ".ndjson": lambda path: pl.read_ndjson(path),
+}
+
+
+def find_files(address: str, root: Path, *, where: str) -> list[Path]:
+    """The files that an address means, in the order of their names; relative ones count from `root`."""
+    path = root / address
+    if any(mark in address for mark in "*?["):
+        found = sorted(file for file in root.glob(address) if file.is_file())
+    elif path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix in READERS)
+    else:
+        found = [path] if path.is_file() else []
+    if not found:
+        raise SourceError(f"there is no file '{address}'", where=where, hint=_hint(path, root))
+    return found
+
+
+def read_file(path: Path, *, where: str) -> pl.DataFrame:
+    """The whole table in a file."""
+    reader = READERS.get(path.suffix)
+    if reader is None:
+        raise SourceError(f"{path.name}: files of the kind '{path.suffix}' cannot be read", where=where, hint=f"known are {', '.join(READERS)}")
+    try:
+        return reader(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError(f"{path.name} cannot be read: {str(error).splitlines()[0]}", where=where, hint="is it the right file, and whole?") from error
+
+
+def file_digest(store: Store, path: Path) -> str:
+    """SHA-256 of a file's bytes, remembered by its path, time, size and inode."""
+    status = path.stat()
+    stamp = f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
+    noted = store.note(f"file {path}")
+    if noted is not None:
+        known: tuple[str, str] = msgspec.msgpack.decode(noted, type=tuple[str, str])
+        if known[0] == stamp:
+            return known[1]
+    with path.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    store.set_note(f"file {path}", msgspec.msgpack.encode((stamp, digest)))
+    return digest
+
+
+def _hint(path: Path, root: Path) -> str:
+    near = [str(file.relative_to(root)) for file in path.parent.glob("*")] if path.parent.is_dir() and path.parent.is_relative_to(root) else []
+    return did_you_mean(str(path.relative_to(root)) if path.is_relative_to(root) else str(path), near) or f"relative paths count from {root}"

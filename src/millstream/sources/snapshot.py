@@ -1,0 +1,141 @@
+"""Outside data as immutable snapshots, in parts by the day of their time."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from millstream.errors import ColumnError, MillstreamError
+from millstream.kernel.availability import Cut, normalise_facts, text_of
+from millstream.kernel.digest import digest_bytes, digest_value
+from millstream.kernel.facts import Facts
+from millstream.kernel.fingerprint import own_code
+from millstream.kernel.records import Artifact, Cause, Part, Table
+from millstream.kernel.store import Store, table_of
+from millstream.kernel.units import Outcome, Unit, produce
+from millstream.sources.declare import Source
+from millstream.sources.files import file_digest, find_files, read_file
+from millstream.validation.contract import check_snapshot
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What a source was at one moment: its files by path and content. `taken` is in microseconds."""
+
+    taken: int
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SourceOperation:
+    """Takes or finds the snapshot that counts at a moment."""
+
+    name: str
+    source: Source
+    root: Path
+
+    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
+        """The snapshot's table; only files that were not read before are read."""
+        del inputs
+        snapshot, notes = self._snapshot(store, as_of)
+        causes = (own_code("validation", "sources"), Cause("source", self._identity()))
+        outcomes = [self._file(store, Path(path), digest, causes) for path, digest in snapshot.files]
+        tables = [outcome.artifact for outcome in outcomes if isinstance(outcome.artifact, Table)]
+        table = tables[0] if len(tables) == 1 else _merged(store, tables)
+        files = tuple(Cause(f"file {Path(path).name}", digest[:16]) for path, digest in snapshot.files)
+        key = digest_bytes(*(outcome.key.encode() for outcome in outcomes))
+        computed = sum(outcome.computed for outcome in outcomes)
+        rows = sum(outcome.artifact.rows for outcome in outcomes if outcome.computed and isinstance(outcome.artifact, Table))
+        return Outcome(table, key, (*causes, *files), computed, len(outcomes), rows, (*notes, *_never(table)))
+
+    def _file(self, store: Store, path: Path, digest: str, causes: tuple[Cause, ...]) -> Outcome:
+        facts = self.source.facts
+        return produce(store, [Unit(None, None, ())], facts=facts, causes=(*causes, Cause("content", digest)), compute=lambda _: self._read(store, path))
+
+    def _read(self, store: Store, path: Path) -> pl.DataFrame:
+        frame = read_file(path, where=self.source.where)
+        wanted = list(self.source.columns or frame.columns)
+        facts = self.source.facts
+        required = list(dict.fromkeys([*wanted, *facts.key, *(name for name in (facts.time, facts.known_at) if name)]))
+        noted = store.note(f"types {self._identity()}")
+        try:
+            check_snapshot(frame, source=self.name, required=required, key=facts.key, previous=msgspec.json.decode(noted) if noted else None)
+            frame = frame.select(required) if self.source.columns is not None else frame
+            types = {name: str(kind) for name, kind in frame.schema.items()}
+            frame = normalise_facts(self._localised(frame), facts)
+        except MillstreamError as error:
+            raise type(error)(error.message, where=self.source.where, hint=error.hint) from None
+        if noted is None:
+            store.set_note(f"types {self._identity()}", msgspec.json.encode(types))
+        return frame
+
+    def _localised(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self.source.tz is None:
+            return frame
+        naive = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is None]
+        try:
+            return frame.with_columns(pl.col(naive).dt.replace_time_zone(self.source.tz, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC"))
+        except pl.exceptions.ComputeError as error:
+            raise ColumnError(f"{self.name}: {error}", where=self.source.where) from error
+
+    def _identity(self) -> str:
+        source, facts = self.source, self.source.facts
+        return digest_value([source.address, source.columns, facts.key, facts.time, facts.known_at, facts.delay, source.tz])[:16]
+
+    def _snapshot(self, store: Store, as_of: int) -> tuple[Snapshot, tuple[str, ...]]:
+        noted = store.note(f"snapshots {self._identity()}")
+        taken = msgspec.json.decode(noted, type=list[Snapshot]) if noted else []
+        now = time.time_ns() // 1_000
+        if not taken or as_of >= taken[-1].taken:
+            files = find_files(self.source.address, self.root, where=self.source.where)
+            content = tuple((str(file), file_digest(store, file)) for file in files)
+            if not taken or content != taken[-1].files:
+                taken.append(Snapshot(now, content))
+                store.set_note(f"snapshots {self._identity()}", msgspec.json.encode(taken))
+        known = [each for each in taken if each.taken <= as_of]
+        if known:
+            return known[-1], ()
+        return (taken[0] if as_of < taken[0].taken else taken[-1]), self._older(as_of, taken[0])
+
+    def _older(self, as_of: int, snapshot: Snapshot) -> tuple[str, ...]:
+        if as_of >= snapshot.taken or time.time_ns() // 1_000 - as_of < 60_000_000:
+            return ()
+        day = text_of(snapshot.taken - snapshot.taken % 86_400_000_000)
+        told = f"as of {text_of(as_of)} the snapshot of {day} was used: rows restated since then show their newest form"
+        return (told,) if self.source.facts.time else (told, "without a time, so not replayable: it is seen as it was when the snapshot was taken")
+
+
+def _never(table: Table) -> tuple[str, ...]:
+    never = sum(part.rows for part in table.parts if part.day is None)
+    return (f"{never:,} rows never count: their {table.facts.time} is null",) if never and table.facts.time else ()
+
+
+def _merged(store: Store, tables: Sequence[Table]) -> Table:
+    """One table of several files; a day that several files bring is one part, in the order of the files."""
+    days: dict[int | None, list[tuple[Table, Part]]] = defaultdict(list)
+    for table in tables:
+        for part in table.parts:
+            days[part.day].append((table, part))
+    parts = [found[0][1] if len(found) == 1 else _one_part(store, found) for found in days.values()]
+    first = tables[0]
+    for table in tables:
+        if (table.names, table.types) != (first.names, first.types):
+            raise ColumnError("the files of one source have different columns", hint=f"{', '.join(first.names)} against {', '.join(table.names)}")
+    return table_of(first.names, first.types, first.facts, parts)
+
+
+def _one_part(store: Store, found: Sequence[tuple[Table, Part]]) -> Part:
+    key = digest_bytes(b"one part", *(part.digest.encode() for _, part in found))
+    known = store.find([key])
+    table = known.get(key)
+    if table is None:
+        frame = pl.concat([store.read(Cut(table, ((part, None),))) for table, part in found])
+        table = store.write_table(frame, found[0][0].facts)
+        store.record({key: table})
+    assert isinstance(table, Table)
+    return table.parts[0]

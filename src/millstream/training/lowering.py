@@ -1,0 +1,86 @@
+"""From a declared model to the steps that make it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from millstream.features.declared_views import Label
+from millstream.features.feedback import FeedbackOperation
+from millstream.features.lowering import Lowering, question_of
+from millstream.features.training_set import Question
+from millstream.kernel.fingerprint import own_code
+from millstream.kernel.graph import Node
+from millstream.kernel.operation import LibraryOperation
+from millstream.kernel.records import Cause
+from millstream.training.candidates import candidates_of
+from millstream.training.declare import Model
+from millstream.training.operations import Training
+from millstream.training.results import FitRecord
+
+ROOMS = ("validation", "sources", "preparation", "features", "evaluation", "training")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelNodes:
+    """The steps of one model, by what they give."""
+
+    name: str
+    model: Model
+    question: Question
+    training: Training
+    examples: Node
+    label: Node | None
+    feedback: Node | None
+    rows: Node
+    comparison: Node
+    scored: Node
+    refit: Node
+
+    @property
+    def targets(self) -> tuple[Node, ...]:
+        """What a run of the model makes."""
+        return (self.scored, self.refit)
+
+    @property
+    def truth(self) -> tuple[Node, ...]:
+        """The training set, and where its labels come from."""
+        return tuple(each for each in (self.examples, self.label, self.feedback) if each)
+
+
+def follow_record(nodes: ModelNodes, record: FitRecord) -> ModelNodes:
+    """The same steps, but refitted by a fit record that was decided before."""
+    candidate = nodes.training.named(record.method)
+    causes = (*_base(nodes.question, nodes.model), Cause("record", repr(record)), *candidate.causes())
+    operation = LibraryOperation((nodes.rows.name,), lambda: causes, partial(nodes.training.refit_by, record))
+    return replace(nodes, refit=Node(f"{nodes.name}/refit", (nodes.rows,), operation, nodes.model.where))
+
+
+def lower_model(name: str, model: Model, lowering: Lowering) -> ModelNodes:
+    """All steps of a model: rows, one fit per candidate and fold, comparison, scored fit, refit."""
+    question = question_of(model.examples)
+    training = Training(model, question, candidates_of(model.methods))
+    examples = lowering.training_set(model.examples)
+    label = lowering.label(model.examples.label) if isinstance(model.examples.label, Label) else None
+    base = _base(question, model)
+
+    def node(step: str, inputs: tuple[Node, ...], compute: partial[object], *more: Cause) -> Node:
+        operation = LibraryOperation(tuple(each.name for each in inputs), lambda: (*base, Cause("step", compute.func.__name__), *more), compute)
+        return Node(f"{name}/{step}", inputs, operation, model.where)
+
+    feedback = Node(f"{name}/feedback", (), FeedbackOperation(name, question.key), model.where) if question.key else None
+    rows = node("rows", tuple(each for each in (examples, label, feedback) if each), partial(training.collect))
+    fits = []
+    folds = model.split.folds if model.split else 4
+    for candidate in training.candidates:
+        for number in range(folds):
+            fits.append(node(f"{candidate.name}/fold_{number + 1}", (rows,), partial(training.fold, candidate, number), Cause("fold", str(number)), *candidate.causes()))
+    everything = tuple(cause for candidate in training.candidates for cause in candidate.causes())
+    comparison = node("comparison", (rows, *fits), partial(training.compare), Cause("candidates", ", ".join(each.name for each in training.candidates)))
+    scored = node("scored", (rows, comparison), partial(training.score), *everything)
+    refit = node("refit", (rows, comparison), partial(training.refit), *everything)
+    return ModelNodes(name, model, question, training, examples, label, feedback, rows, comparison, scored, refit)
+
+
+def _base(question: Question, model: Model) -> tuple[Cause, ...]:
+    return (own_code(*ROOMS), Cause("model", f"{question} split={model.split} metric={model.metric} slices={model.slices} seed={model.seed}"))

@@ -1,0 +1,1 @@
+"""The methods that come with millstream, one per file, and the adapter for other people's estimators."""

@@ -1,0 +1,22 @@
+"""The score that knows no feature: what every other method has to beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from millstream.training.data import Fit, TrainingData
+from millstream.training.records import Constant
+
+if TYPE_CHECKING:
+    from millstream.training.presets import Baseline
+
+
+def fit_baseline(settings: Baseline, data: TrainingData) -> Fit:  # noqa: ARG001 - every method takes its settings first
+    """The share of the positive class, or the mean of the target.
+
+    >>> fit_baseline(Baseline(), TrainingData(np.zeros((4, 1)), np.array([0.0, 0.0, 0.0, 1.0]), "binary")).fitted
+    Constant(value=0.25)
+    """
+    return Fit(Constant(float(np.mean(data.target))))

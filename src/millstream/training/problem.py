@@ -1,0 +1,52 @@
+"""What is learnt: the task and the metric that follow from a label's type, and its values as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from millstream.errors import ColumnError
+from millstream.evaluation.metrics import METRICS, default_metric
+from millstream.training.records import Task
+
+ClassValue = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A task and its metric. `classes` are the negative and the positive value of a binary label: the greater one is positive."""
+
+    task: Task
+    metric: str
+    classes: tuple[ClassValue, ...] = ()
+
+    def numbers(self, target: pl.Series) -> NDArray[np.float64]:
+        """The label as 0 and 1, or as numbers; shape (rows,)."""
+        if self.task == "regression":
+            return target.cast(pl.Float64).to_numpy()
+        return (target == self.classes[1]).cast(pl.Float64).to_numpy()
+
+
+def problem_of(label: str, target: pl.Series, metric: str | None) -> Problem:
+    """The task of a label: the metric names it; without one, two values are classes and more are numbers."""
+    task = METRICS[metric].task if metric else _task(label, target)
+    if task == "regression":
+        if not (target.dtype.is_numeric() or target.dtype == pl.Boolean):
+            raise ColumnError(f"label '{label}' is {target.dtype}, which has no {metric or 'number'}", hint="choose a metric for classes, as roc_auc")
+        return Problem("regression", metric or default_metric("regression"))
+    values = target.unique().drop_nulls().sort().to_list()
+    if len(values) != 2:
+        raise ColumnError(f"label '{label}' has {len(values)} values ({', '.join(map(str, values[:5]))}…)", hint="a binary label has two; more classes are not built yet")
+    return Problem("binary", metric or default_metric("binary"), tuple(values))
+
+
+def _task(label: str, target: pl.Series) -> Task:
+    kind = target.dtype
+    if kind == pl.Boolean or kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
+        return "binary"
+    if not kind.is_numeric():
+        raise ColumnError(f"label '{label}' is {kind}", hint="a label is a number, a boolean or a text")
+    return "binary" if kind.is_integer() and target.n_unique() <= 2 else "regression"
