@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.util
-import os
 import sys
 import tomllib
 import traceback
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from millstream.errors import ConfigurationError, MillstreamError, NotFoundError, did_you_mean
 from millstream.features.lowering import Lowering
@@ -88,10 +87,15 @@ class Project:
         models = self._named(Model)
         if name is None:
             if len(models) != 1:
-                raise ConfigurationError(f"{self.file.name} declares {len(models)} models", hint=f"name one of: {', '.join(models)}" if models else "declare one with ms.train(…)")
+                raise ConfigurationError(
+                    f"{self.file.name} declares {len(models)} models",
+                    hint=f"name one of: {', '.join(models)}" if models else "declare one with ms.train(…)",
+                )
             return next(iter(models))
         if name not in models:
-            raise NotFoundError(f"there is no model '{name}' in {self.file.name}", hint=did_you_mean(name, models) or f"there are: {', '.join(models)}")
+            raise NotFoundError(
+                f"there is no model '{name}' in {self.file.name}", hint=did_you_mean(name, models) or f"there are: {', '.join(models)}"
+            )
         return name
 
     def deployment(self, name: str) -> Deployment | None:
@@ -114,7 +118,9 @@ class Project:
         """What the file calls so."""
         found = {known: declaration for declaration, known in self.names.items()}
         if name not in found:
-            raise NotFoundError(f"there is nothing called '{name}' in {self.file.name}", hint=did_you_mean(name, found) or f"there are: {', '.join(sorted(found))}")
+            raise NotFoundError(
+                f"there is nothing called '{name}' in {self.file.name}", hint=did_you_mean(name, found) or f"there are: {', '.join(sorted(found))}"
+            )
         return found[name]
 
     def _named(self, kind: type[D]) -> dict[str, D]:
@@ -129,7 +135,7 @@ class Project:
         for path, text in given.items():
             owner, _, setting = path.rpartition(".")
             declaration = self._owner(owner, path)
-            known = declaration.defaults if isinstance(declaration, Function) else {"budget": "", "seed": 0}
+            known = cast("Function[Any]", declaration).defaults if isinstance(declaration, Function) else {"budget": "", "seed": 0}
             if setting not in known:
                 hint = did_you_mean(setting, known) or f"it has: {', '.join(known) or 'no settings'}"
                 raise ConfigurationError(f"--set {path}: {owner} has no setting '{setting}'", where=declaration.where, hint=hint)
@@ -137,7 +143,7 @@ class Project:
         return settings
 
     def _owner(self, owner: str, path: str) -> Declaration:
-        owners = {name: each for each, name in self.names.items() if isinstance(each, Function | Model)}
+        owners: dict[str, Declaration] = {name: each for each, name in self.names.items() if isinstance(each, Function | Model)}
         if owner not in owners:
             hint = did_you_mean(owner, owners) or f"settings belong to: {', '.join(sorted(owners))}"
             raise ConfigurationError(f"--set {path}: there is no step '{owner}'" if owner else f"--set {path}: write STEP.SETTING=VALUE", hint=hint)
@@ -157,13 +163,17 @@ def find_file(path: Path | None) -> Path:
         raise ConfigurationError(f"there is no file '{path}'", hint=did_you_mean(str(path), near))
     modules = _configuration(Path.cwd()).get("modules")
     if isinstance(modules, list) and modules:
-        return find_file(Path(str(modules[0]).replace(".", "/") + ".py"))
+        return find_file(Path(str(cast("list[object]", modules)[0]).replace(".", "/") + ".py"))
     found = [each for each in sorted(Path.cwd().glob("*.py")) if "import millstream" in each.read_text(encoding="utf-8", errors="replace")]
     if len(found) == 1:
         return found[0].resolve()
     if not found:
-        raise ConfigurationError("no file of this folder uses millstream", hint="`millstream init` makes an example; `millstream run FILE` names another file")
-    raise ConfigurationError(f"{len(found)} files of this folder use millstream: {', '.join(each.name for each in found)}", hint="name one, as in `millstream run FILE`")
+        raise ConfigurationError(
+            "no file of this folder uses millstream", hint="`millstream init` makes an example; `millstream run FILE` names another file"
+        )
+    raise ConfigurationError(
+        f"{len(found)} files of this folder use millstream: {', '.join(each.name for each in found)}", hint="name one, as in `millstream run FILE`"
+    )
 
 
 def load_module(file: Path) -> tuple[ModuleType, list[Declaration]]:
@@ -171,7 +181,8 @@ def load_module(file: Path) -> tuple[ModuleType, list[Declaration]]:
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
     specification = importlib.util.spec_from_file_location(file.stem, file)
-    assert specification is not None and specification.loader is not None
+    assert specification is not None
+    assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[file.stem] = module
     with collecting() as made:
@@ -193,7 +204,7 @@ def name_declarations(module: ModuleType, made: Sequence[Declaration]) -> dict[D
         if isinstance(value, Declaration):
             names.setdefault(value, variable)
         elif isinstance(value, dict):
-            for key, inner in value.items():
+            for key, inner in cast("dict[object, object]", value).items():
                 if isinstance(inner, Declaration):
                     names.setdefault(inner, f"{variable}.{key}")
     for declaration in made:
@@ -215,7 +226,7 @@ def _unbound_name(declaration: Declaration, made: Sequence[Declaration], names: 
 
 def _reads(reader: Declaration, read: Declaration) -> bool:
     held = [getattr(reader, field.name, None) for field in dataclasses.fields(reader)]
-    return any(value is read or (isinstance(value, tuple) and any(each is read for each in value)) for value in held)
+    return any(value is read or (isinstance(value, tuple) and any(each is read for each in cast("tuple[object, ...]", value))) for value in held)
 
 
 def _configuration(folder: Path) -> dict[str, object]:
@@ -244,6 +255,6 @@ def _value(path: str, text: str, default: object) -> object:
 
 def _place(error: BaseException, file: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame for frame in frames if os.path.abspath(frame.filename) == str(file)]
+    inside = [frame for frame in frames if Path(frame.filename).resolve() == file]
     frame = inside[-1] if inside else frames[-1]
     return f"{frame.filename}:{frame.lineno}"

@@ -118,6 +118,14 @@ def test_a_new_level_is_drift_and_named() -> None:
     assert feature.detail == "ZZ: 0.0% of rows before, 4.8% now"
 
 
+def test_many_small_levels_below_a_hundred_large_ones_are_no_drift() -> None:
+    """The most frequent level that the reference does not list may be far smaller than those it lists."""
+    generator = np.random.default_rng(0)
+    large, small = np.arange(100).repeat(1_000), (generator.integers(100, 2_000, 3_000) for _ in range(2))
+    before, now = (names(np.concatenate((large, some))) for some in small)
+    assert not compared(before, now).drifted
+
+
 def test_one_level_that_takes_over_is_seen_among_thousands() -> None:
     """In a flat column of 5,000 levels no one stands out, until one does."""
     generator = np.random.default_rng(0)

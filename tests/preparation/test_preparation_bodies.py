@@ -35,7 +35,7 @@ TYPES: dict[str, tuple[pl.DataType, st.SearchStrategy[object]]] = {
     "day": (pl.Date(), st.dates()),
     "at": (pl.Datetime("us"), st.datetimes()),
     "zoned": (pl.Datetime("us", "UTC"), st.datetimes(timezones=st.just(UTC))),
-    "exact": (pl.Datetime("ns"), st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))),  # noqa: DTZ001
+    "exact": (pl.Datetime("ns"), st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))),
     "coarse": (pl.Datetime("ms"), st.datetimes()),
     "lasted": (pl.Duration("us"), st.timedeltas(timedelta(days=-(10**8)), timedelta(days=10**8))),
     "opens": (pl.Time(), st.times()),
@@ -118,7 +118,7 @@ def test_the_zone_of_a_moment_does_not_matter() -> None:
     """An aware time counts by its instant, a naive one as UTC, a date as its midnight."""
     frame = pl.DataFrame({"at": [datetime(2013, 6, 1, tzinfo=UTC)]})
     prepare = compile_row(fit_preparation(frame, ["at"], kind="trees"))
-    naive, summer = datetime(2013, 6, 1), datetime(2013, 6, 1, 2, tzinfo=timezone(timedelta(hours=2)))  # noqa: DTZ001
+    naive, summer = datetime(2013, 6, 1), datetime(2013, 6, 1, 2, tzinfo=timezone(timedelta(hours=2)))
 
     rows = [prepare({"at": moment}) for moment in (naive, summer, date(2013, 6, 1))]
 

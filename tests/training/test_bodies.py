@@ -76,8 +76,8 @@ def _plain_sum(trees: Trees, row: list[float]) -> float:
     for root in nodes.roots.tolist():
         node = root
         while nodes.feature[node] >= 0:
-            value = row[nodes.feature[node]]
-            left = bool(nodes.missing[node]) if np.isnan(value) else value <= nodes.threshold[node]
+            value = row[int(nodes.feature[node])]
+            left = bool(nodes.missing[node]) if np.isnan(value) else value <= float(nodes.threshold[node])
             node = int(nodes.left[node] if left else nodes.right[node])
         total += float(nodes.value[node])
     return total / trees.divisor

@@ -1,14 +1,18 @@
 """Boosting: LightGBM's trees as plain arrays, and a fit that is a pure function of what it is given."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (scikit-learn and LightGBM are not typed throughout)
+
 from __future__ import annotations
 
 import lightgbm
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from millstream.training.data import TrainingData
-from millstream.training.methods.boosting import fit_boosting, trees_of_text
+from millstream.training.methods.boosting import fit_boosting, patience, trees_of_text
 from millstream.training.presets import Boosting
 from millstream.training.records import Constant, Task, Trees
 from millstream.training.row_body import compile_score
@@ -63,7 +67,7 @@ def test_bodies_give_the_raw_scores_of_lightgbm(objective: str, use_missing: boo
     rows = _hostile(2_500, 7)
 
     trees = trees_of_text(booster.model_to_string())
-    raw = Trees(**{name: getattr(trees, name) for name in trees.__struct_fields__} | {"link": "identity"})
+    raw = msgspec.structs.replace(trees, link="identity")
 
     expected = np.asarray(booster.predict(rows, raw_score=True))
     assert np.array_equal(score_matrix(raw, rows), expected)
@@ -76,7 +80,8 @@ def test_probabilities_are_those_of_lightgbm() -> None:
     data = _data()
     booster = _booster(data.matrix, data.target)
     rows = _hostile(500, 8)
-    assert np.allclose(score_matrix(trees_of_text(booster.model_to_string()), rows), booster.predict(rows), rtol=1e-14, atol=0)
+    scores = score_matrix(trees_of_text(booster.model_to_string()), rows)
+    assert np.allclose(scores, np.asarray(booster.predict(rows)), rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize(("missing_seen", "expected"), [(True, "as learnt"), (False, "as zero")])
@@ -139,8 +144,16 @@ def test_without_validation_rows_all_rounds_are_kept() -> None:
     assert len(fit.fitted.roots) == 40 * 4
 
 
-def test_patience_grows_with_the_best_round_and_shrinks_with_the_rows() -> None:
-    """2,000 rows wait 200 rounds: stopping needs more rounds than the best one and 200."""
+@pytest.mark.parametrize(
+    ("best", "rows", "expected"), [(1, 500, 200.0), (1, 20_000, 100.0), (10, 10**6, 23.0), (900, 500, 290.0)]
+)
+def test_patience_grows_with_the_best_round_and_shrinks_with_the_rows(best: int, rows: int, expected: float) -> None:
+    """Few rows wait 200 rounds, many rows 20 and three tenths of the best round."""
+    assert patience(best, rows) == expected
+
+
+def test_what_follows_the_best_round_leaves_no_trace() -> None:
+    """How long a fit waited in vain does not change it."""
     data = _data(2_000, validation=True)
     short = fit_boosting(Boosting(rounds=150, rate=0.3), data, seed=1)
     long = fit_boosting(Boosting(rounds=1_000, rate=0.3), data, seed=1)

@@ -1,5 +1,8 @@
 """Forests: scikit-learn's trees as plain arrays over the values themselves."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (scikit-learn and LightGBM are not typed throughout)
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,5 +1,8 @@
 """Linear models: weights that are the optimum, and scores that are the same for a row and for many."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (scikit-learn and LightGBM are not typed throughout)
+
 from __future__ import annotations
 
 import numpy as np

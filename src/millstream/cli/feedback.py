@@ -39,7 +39,9 @@ def command(model: str, pairs: tuple[str, ...], table: Path | None, moment: str 
 
 def _from_words(pairs: tuple[str, ...], key: tuple[str, ...]) -> tuple[list[object], bool | float | str]:
     if len(pairs) != 2:
-        raise ConfigurationError("feedback needs a key and a label", hint="as in `millstream feedback delays UA1545-EWR-2013-06-01 true`, or --from FILE")
+        raise ConfigurationError(
+            "feedback needs a key and a label", hint="as in `millstream feedback delays UA1545-EWR-2013-06-01 true`, or --from FILE"
+        )
     values = pairs[0].split(",") if len(key) > 1 else [pairs[0]]
     if len(values) != len(key):
         raise ConfigurationError(f"'{pairs[0]}' is not a key: there are {len(key)} columns ({', '.join(key)})", hint="join their values by commas")

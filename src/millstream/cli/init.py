@@ -29,7 +29,13 @@ def command(template: str, folder: Path | None, *, as_json: bool) -> None:
     with as_file(files("millstream.templates") / template) as source:
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".millstream"))
     if as_json:
-        print_json({"template": template, "folder": str(target), "files": sorted(str(each.relative_to(target)) for each in target.rglob("*") if each.is_file())})
+        print_json(
+            {
+                "template": template,
+                "folder": str(target),
+                "files": sorted(str(each.relative_to(target)) for each in target.rglob("*") if each.is_file()),
+            }
+        )
         return
     say(f"{target}/{template}.py is the whole project; its data are beside it.")
     say(f"next: cd {target} && millstream run")

@@ -39,10 +39,13 @@ def leaderboard_lines(trained: Trained) -> list[str]:
         cost, score = trained.costs[entry.method], entry.score
         mark = "*" if entry.method == comparison.record.method else " "
         between = f"{score.low:.4f} – {score.high:.4f}"
-        lines.append(f"{mark} {entry.method:<24} {score.value:>9.4f} {between:>17} {cost.seconds:>7.2f} {cost.row_micros:>7.1f} {_size(cost.size):>9}")
+        lines.append(
+            f"{mark} {entry.method:<24} {score.value:>9.4f} {between:>17} {cost.seconds:>7.2f} {cost.row_micros:>7.1f} {_size(cost.size):>9}"
+        )
     lines.append(f"  chosen on {comparison.folds} folds{_before(comparison.test_start)}; the test block was opened once:")
     test, base = trained.scored.winner, trained.scored.baseline
-    lines.append(f"  {comparison.record.method} {test.metric} {test.value:.4f} ({test.low:.4f} – {test.high:.4f}) on {test.n:,} rows, baseline {base.value:.4f}")
+    between = f"({test.low:.4f} – {test.high:.4f})"
+    lines.append(f"  {comparison.record.method} {test.metric} {test.value:.4f} {between} on {test.n:,} rows, baseline {base.value:.4f}")
     worst = [(column, slices) for column, slices in trained.scored.slices if slices]
     for column, slices in worst[:2]:
         least = min(slices, key=lambda each: each.value)

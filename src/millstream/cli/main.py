@@ -28,33 +28,33 @@ COMMANDS = {
 class Commands(click.Group):
     """The commands by name; a misspelt one is answered with the nearest."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click asks for it
         """In the order of the work."""
-        del context
         return list(COMMANDS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now."""
-        if name not in COMMANDS:
+        del ctx
+        if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"millstream.cli.{name}")  # noqa: TID251  the lazy surface of the command line
+        module = importlib.import_module(f"millstream.cli.{cmd_name}")  # noqa: TID251  the lazy surface of the command line
         command = module.command
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of `--help`, without importing any command."""
-        del context
+        del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def resolve_command(self, context: click.Context, arguments: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest command in the error."""
-        if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from millstream.errors import ConfigurationError, did_you_mean
 
-            raise ConfigurationError(f"there is no command '{arguments[0]}'", hint=did_you_mean(arguments[0], COMMANDS) or "`millstream --help` lists them")
-        return super().resolve_command(context, arguments)
+            raise ConfigurationError(f"there is no command '{args[0]}'", hint=did_you_mean(args[0], COMMANDS) or "`millstream --help` lists them")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from millstream.cli.output import leave_at_once
 
         leave_at_once()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, it is told in one place
         sys.exit(report_error(error, as_json="--json" in given))
 
 

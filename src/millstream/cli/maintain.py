@@ -58,7 +58,16 @@ def turn_record(turn: Turn) -> dict[str, object]:
 
     block = None if turn.block is None else {"from": text_of(turn.block[0]), "to": text_of(turn.block[1]), "rows": turn.block_rows}
     judged = turn.judged.name if turn.judged else None
-    return {"model": turn.model, "as_of": text_of(turn.as_of), "watch": watch_record(turn.watch), "trigger": turn.trigger, "block": block, "verdict": turn.verdict, "judged": judged, "champion": turn.champion.name}
+    return {
+        "model": turn.model,
+        "as_of": text_of(turn.as_of),
+        "watch": watch_record(turn.watch),
+        "trigger": turn.trigger,
+        "block": block,
+        "verdict": turn.verdict,
+        "judged": judged,
+        "champion": turn.champion.name,
+    }
 
 
 def _verdict_lines(turn: Turn) -> list[str]:
@@ -66,7 +75,11 @@ def _verdict_lines(turn: Turn) -> list[str]:
 
     verdict = turn.verdict
     assert verdict is not None
-    word = {"accepted": "promoted", "refused": "refused", "needs_labels": f"needs about {verdict.needed:,} more labels" if verdict.needed else "needs more labels"}[verdict.outcome]
+    word = {
+        "accepted": "promoted",
+        "refused": "refused",
+        "needs_labels": f"needs about {verdict.needed:,} more labels" if verdict.needed else "needs more labels",
+    }[verdict.outcome]
     lines = [f"  trained again: {turn.trigger}"]
     if turn.block is not None:
         lines.append(f"  judged on {turn.block_rows:,} rows that neither has seen, {text_of(turn.block[0])} to {text_of(turn.block[1])}")

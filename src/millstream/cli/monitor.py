@@ -44,7 +44,9 @@ def watch_lines(watch: Watch) -> list[str]:
     since = f" since {text_of(watch.since)}" if watch.since is not None else ""
     lines = [f"{watch.version.name} as of {text_of(watch.as_of)}: {watch.rows:,} rows asked{since}"]
     features = sorted(watch.drift.features, key=lambda each: -each.divergence)
-    lines += [f"  {'drifted' if each.drifted else 'steady':<8} {each.name:<20} divergence {each.divergence:.3f} (noise {each.noise_floor:.4f})  {each.detail}" for each in features[:8]]
+    for each in features[:8]:
+        word = "drifted" if each.drifted else "steady"
+        lines.append(f"  {word:<8} {each.name:<20} divergence {each.divergence:.3f} (noise {each.noise_floor:.4f})  {each.detail}")
     right = watch.performance
     lines.append(f"  {'worse' if right.worse else 'not worse'}: {right.reason}")
     lines.append(f"  labels known for {right.labelled:,} of {right.predicted:,} answers")
@@ -56,4 +58,12 @@ def watch_record(watch: Watch) -> dict[str, object]:
     from millstream.kernel.availability import text_of
 
     since = None if watch.since is None else text_of(watch.since)
-    return {"version": watch.version.name, "as_of": text_of(watch.as_of), "since": since, "rows": watch.rows, "drifted": list(watch.drifted), "drift": watch.drift, "performance": watch.performance}
+    return {
+        "version": watch.version.name,
+        "as_of": text_of(watch.as_of),
+        "since": since,
+        "rows": watch.rows,
+        "drifted": list(watch.drifted),
+        "drift": watch.drift,
+        "performance": watch.performance,
+    }

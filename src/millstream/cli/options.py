@@ -52,7 +52,7 @@ def open_project(file: str | None, settings: Sequence[str] = ()) -> Project:
     cap_threads()
     from millstream.project import Project
 
-    pairs = {}
+    pairs: dict[str, str] = {}
     for text in settings:
         path, equals, value = text.partition("=")
         if not equals:

@@ -50,4 +50,10 @@ def _record(batch: Batch, shown: int) -> dict[str, object]:
     answers = batch.predictions.head(shown).drop(ASKED).to_dicts()
     questions = batch.rows.head(shown).to_dicts()
     rows = [{**answer, "request": request} for answer, request in zip(answers, questions, strict=True)]
-    return {"model": batch.version.model, "version": batch.version.version, "rows": batch.predictions.height, "target": batch.target, "predictions": rows}
+    return {
+        "model": batch.version.model,
+        "version": batch.version.version,
+        "rows": batch.predictions.height,
+        "target": batch.target,
+        "predictions": rows,
+    }

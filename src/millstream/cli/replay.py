@@ -44,7 +44,15 @@ def command(model: str | None, start: str, stop: str, every: str, file: str | No
     champion = result.ticks[-1].turn.champion
     if as_json:
         ticks = [{"answered": tick.batch.predictions.height, "by": tick.batch.version.name, **turn_record(tick.turn)} for tick in result.ticks]
-        print_json({"replay": result.name, "leaderboard": leaderboard_records(result.trained), "ticks": ticks, "champion": champion.name, "not_replayable": list(result.not_replayable)})
+        print_json(
+            {
+                "replay": result.name,
+                "leaderboard": leaderboard_records(result.trained),
+                "ticks": ticks,
+                "champion": champion.name,
+                "not_replayable": list(result.not_replayable),
+            }
+        )
         return
     say(f"\nat the end {champion.name} is champion; replay {result.name}")
     if result.not_replayable:

@@ -10,6 +10,7 @@ from millstream.cli.options import as_json, as_of, microseconds_as_of, open_proj
 from millstream.cli.output import print_json, say, tell
 
 if TYPE_CHECKING:
+    from millstream.kernel.engine import Listener
     from millstream.maintenance.run import RunResult
     from millstream.project import Project
 
@@ -43,16 +44,14 @@ def command(file: str | None, moment: str | None, settings: tuple[str, ...], *, 
         raise error
 
 
-def run_project(project: Project, as_of: int, listener: object) -> RunResult:
+def run_project(project: Project, as_of: int, listener: Listener) -> RunResult:
     """Make all models of a project; a project without one makes all its tables."""
-    from millstream.features.declared_views import Label
-    from millstream.kernel.declarations import Table
+    from millstream.features.lowering import is_read
     from millstream.maintenance.run import run
 
-    tables = [] if project.models else [each for each in project.names if isinstance(each, Table | Label)]
-    more = [project.lowering.label(each) if isinstance(each, Label) else project.lowering.table(each) for each in tables]
+    more = [] if project.models else [project.lowering.node(each) for each in project.names if is_read(each)]
     deployments = {name: deployment for name in project.models if (deployment := project.deployment(name))}
-    return run(project.workspace, project.models, deployments, as_of=as_of, more=more, listener=listener)  # type: ignore[arg-type]
+    return run(project.workspace, project.models, deployments, as_of=as_of, more=more, listener=listener)
 
 
 def run_record(result: RunResult, leaderboard: list[dict[str, object]]) -> dict[str, object]:
@@ -60,7 +59,17 @@ def run_record(result: RunResult, leaderboard: list[dict[str, object]]) -> dict[
     from millstream.kernel.availability import text_of
 
     steps = [{"name": each.name, "status": each.status, "seconds": each.seconds, "rows": each.rows, "why": each.why} for each in result.report.steps]
-    models = [{"name": each.version.model, "version": each.version.version, "alias": each.alias, "new": each.fresh, "test": each.scored.winner, "baseline": each.scored.baseline} for each in result.trained]
+    models = [
+        {
+            "name": each.version.model,
+            "version": each.version.version,
+            "alias": each.alias,
+            "new": each.fresh,
+            "test": each.scored.winner,
+            "baseline": each.scored.baseline,
+        }
+        for each in result.trained
+    ]
     return {
         "run": result.report.run,
         "as_of": text_of(result.report.as_of),
@@ -80,5 +89,6 @@ def _closing(result: RunResult, cached: int) -> str:
         return words
     waiting = next((each for each in result.trained if each.alias == "challenger"), None)
     if waiting:
-        return f"{words}\nnext: `millstream maintain` judges {waiting.version.name} on rows it has not seen, or `millstream promote {waiting.version.name}`"
+        name = waiting.version.name
+        return f"{words}\nnext: `millstream maintain` judges {name} on rows it has not seen, or `millstream promote {name}`"
     return f"{words}\nnext: `millstream predict`, `millstream serve`, or `millstream show`"

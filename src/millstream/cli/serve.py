@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from millstream.cli.options import as_json, in_file, microseconds_as_of, open_project
 from millstream.cli.output import print_json, say, tell
+
+if TYPE_CHECKING:
+    from millstream.serving.log import LogMode
+    from millstream.serving.protocol import Answerer
 
 
 @click.command("serve", short_help="Answer requests over HTTP on this machine.")
@@ -13,11 +19,20 @@ from millstream.cli.output import print_json, say, tell
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65_535), help="0 takes a free one.")
 @click.option("--as-of", "moment", metavar="MOMENT", help="Set the clock to this moment (tests, replays).")
 @click.option("--retention", default="31d", show_default=True, metavar="DURATION", help="How far back a request may ask.")
-@click.option("--refresh", default=60, show_default=True, type=click.IntRange(min=1), metavar="SECONDS", help="How often views and champions are renewed.")
-@click.option("--log", "log_mode", default="durable", show_default=True, type=click.Choice(["fast", "durable", "sync"]), help="When a logged prediction is on disk.")
+@click.option(
+    "--refresh", default=60, show_default=True, type=click.IntRange(min=1), metavar="SECONDS", help="How often views and champions are renewed."
+)
+@click.option(
+    "--log",
+    "log_mode",
+    default="durable",
+    show_default=True,
+    type=click.Choice(["fast", "durable", "sync"]),
+    help="When a logged prediction is on disk.",
+)
 @in_file
 @as_json
-def command(host: str, port: int, moment: str | None, retention: str, refresh: int, log_mode: str, file: str | None, *, as_json: bool) -> None:
+def command(host: str, port: int, moment: str | None, file: str | None, *, retention: str, refresh: int, log_mode: LogMode, as_json: bool) -> None:
     """Answer at POST /predict/MODEL with every model's champion; labels come in at POST /feedback/MODEL."""
     project = open_project(file)
     from millstream.maintenance.answerers import answerers
@@ -29,18 +44,18 @@ def command(host: str, port: int, moment: str | None, retention: str, refresh: i
     lives = [project.life(name) for name in project.models]
     clock = microseconds_as_of(moment) if moment is not None else None
 
-    def fresh() -> dict[str, object]:
+    def fresh() -> dict[str, Answerer]:
         return dict(answerers(project.workspace, lives, as_of=microseconds_as_of(moment), clock=clock, retention=retention))
 
     answering = fresh()
-    log = PredictionLog(project.folder / "predictions", mode=log_mode)  # type: ignore[arg-type]  click has checked it
-    application = Application(answering, log)  # type: ignore[arg-type]
+    log = PredictionLog(project.folder / "predictions", mode=log_mode)
+    application = Application(answering, log)
     if moment is None:
         renew_every(refresh, lambda: answering.update(fresh()), lambda error: tell(f"not renewed: {error}"))
 
     def ready(url: str) -> None:
         if as_json:
-            print_json({"url": url, "models": {name: each.version for name, each in answering.items()}})  # type: ignore[attr-defined]
+            print_json({"url": url, "models": {name: each.version for name, each in answering.items()}})
         else:
             say(f"POST {url}/predict/{next(iter(answering))}  (stop with Ctrl-C)")
 

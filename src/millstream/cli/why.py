@@ -20,7 +20,9 @@ def command(step: str, file: str | None, *, as_json: bool) -> None:
 
     reports = project.ledger.reports(step)
     if not reports:
-        raise NotFoundError(f"no run had a step '{step}'", hint=did_you_mean(step, project.ledger.steps()) or "`millstream show RUN` lists the steps of a run")
+        raise NotFoundError(
+            f"no run had a step '{step}'", hint=did_you_mean(step, project.ledger.steps()) or "`millstream show RUN` lists the steps of a run"
+        )
     (run, now), before = reports[0], next((each for _, each in reports[1:] if each.status in ("ran", "cached")), None)
     changed = differences(before.causes, now.causes) if before else []
     if as_json:

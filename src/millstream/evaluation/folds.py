@@ -100,9 +100,7 @@ def _by_time(split: TimeSplit, asked: NDArray[np.int64], known: NDArray[np.int64
     trains = (asked < cut) & (known <= cut)
     if not trains.any():
         hint = "use a shorter test block, or wait for more labels"
-        raise ContractError(
-            f"no row was asked before the test block begins ({_told(cut)}) with its label known by then", hint=hint
-        )
+        raise ContractError(f"no row was asked before the test block begins ({_told(cut)}) with its label known by then", hint=hint)
     starts = _block_starts(asked[trains], split.folds)
     fold = np.full(asked.size, NOT_YET_KNOWN, dtype=np.int8)
     fold[trains] = np.searchsorted(np.array(starts), asked[trains], side="right") - 1
@@ -116,9 +114,7 @@ def _cut(test: str | datetime | None, asked: NDArray[np.int64]) -> int:
     if test is None:
         cuts = _boundaries(asked, [1.0 - DEFAULT_TEST_SHARE])
         if not cuts:
-            raise ContractError(
-                f"all rows were asked at one moment ({_told(newest)}), so time cannot split them", hint="use split.random"
-            )
+            raise ContractError(f"all rows were asked at one moment ({_told(newest)}), so time cannot split them", hint="use split.random")
         return cuts[0]
     cut = _microseconds(test if isinstance(test, datetime) else add(_moment(newest), test, times=-1))
     if not oldest < cut <= newest:
@@ -133,9 +129,7 @@ def _block_starts(asked: NDArray[np.int64], folds: int) -> tuple[int, ...]:
     if not starts:
         moments = np.unique(asked).size
         hint = "use fewer folds, or wait for more labels"
-        raise ContractError(
-            f"the {moments:,} distinct moments of the training period cannot be cut into {folds + 1} blocks", hint=hint
-        )
+        raise ContractError(f"the {moments:,} distinct moments of the training period cannot be cut into {folds + 1} blocks", hint=hint)
     return tuple(starts)
 
 

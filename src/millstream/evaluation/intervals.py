@@ -92,9 +92,7 @@ def bootstrapped(definition: MetricDefinition, truth: NDArray[np.float64]) -> bo
     return definition.name == "average_precision" and truth.size <= MOST_ROWS
 
 
-def contributions(
-    definition: MetricDefinition, truth: NDArray[np.float64], score: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], ...]:
+def contributions(definition: MetricDefinition, truth: NDArray[np.float64], score: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """What each row adds to a metric, in independent strata: the metric varies as the sum of the strata's means.
 
     roc_auc: placements of the positives and of the negatives (DeLong, DeLong and Clarke-Pearson 1988). rmse: squared

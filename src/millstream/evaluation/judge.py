@@ -80,9 +80,7 @@ def is_worse(reference: Score, current: Score, *, by: float = 0.0) -> tuple[bool
         ConfigurationError: The two are of different metrics.
     """
     if reference.metric != current.metric:
-        raise ConfigurationError(
-            f"{reference.metric} cannot be compared with {current.metric}", hint="score both with one metric"
-        )
+        raise ConfigurationError(f"{reference.metric} cannot be compared with {current.metric}", hint="score both with one metric")
     direction = metric_named(reference.metric).direction
     loss = direction * (reference.value - current.value)
     error = math.hypot(_error_of(reference), _error_of(current))
@@ -139,9 +137,7 @@ def _judge_level(gate: AtLeast, score: Score) -> Verdict:
     return _decide(gate, told, (distance, bound), score.n, None)
 
 
-def _decide(
-    gate: Better | NotWorse | AtLeast, told: str, beyond: tuple[float, float], rows: int, difference: PairedDifference | None
-) -> Verdict:
+def _decide(gate: Better | NotWorse | AtLeast, told: str, beyond: tuple[float, float], rows: int, difference: PairedDifference | None) -> Verdict:
     """The rule of `judge` on how far the point estimate and the lower bound lie beyond the margin."""
     text, (point, bound) = gate_text(gate), beyond
     if math.isnan(bound):

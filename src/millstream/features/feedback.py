@@ -19,7 +19,8 @@ from millstream.kernel.store import Store
 from millstream.kernel.units import Outcome, Unit, produce
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS feedback (model TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, known_at INTEGER NOT NULL, PRIMARY KEY (model, key));
+CREATE TABLE IF NOT EXISTS feedback (model TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, known_at INTEGER NOT NULL,
+    PRIMARY KEY (model, key));
 """
 Label = bool | int | float | str
 
@@ -69,7 +70,9 @@ def with_feedback(rows: pl.DataFrame, told: pl.DataFrame, key: Sequence[str]) ->
     if not told.height:
         return rows
     kinds = {name: rows.schema[name] for name in (*key, TARGET)}
-    typed = told.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), pl.col(KNOWN).cast(pl.Int64)).rename({TARGET: "__told__", KNOWN: "__told_at__"})
+    typed = told.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), pl.col(KNOWN).cast(pl.Int64)).rename(
+        {TARGET: "__told__", KNOWN: "__told_at__"}
+    )
     joined = rows.join(typed, on=list(key), how="left", maintain_order="left")
     won = pl.col("__told__").is_not_null()
     target = pl.when(won).then("__told__").otherwise(TARGET)

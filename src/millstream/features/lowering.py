@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
+from typing import Any, cast
 
 from millstream.errors import DeclarationError
-from millstream.features.declared_views import AggregateView, FeatureView, FunctionView, Label, OnDemandView
 from millstream.features.declare import TrainingSet
+from millstream.features.declared_views import AggregateView, FeatureView, FunctionView, Label, OnDemandView
 from millstream.features.training_set import Question, TrainingSetOperation
 from millstream.features.views import JoinedView, Naming, OnDemand, View, WindowView
 from millstream.kernel.declarations import Declaration, Table
@@ -27,23 +28,17 @@ class Lowering:
     names: Mapping[Declaration, str]
     settings: Mapping[str, Mapping[str, object]]
     root: Path
-    nodes: dict[Declaration, Node] = field(default_factory=dict)
+    nodes: dict[Declaration, Node] = field(default_factory=dict[Declaration, Node])
 
-    def table(self, table: Table) -> Node:
-        """The node of a source, a step or a view."""
-        return self._node(table)
-
-    def label(self, label: Label) -> Node:
-        """The node of a label."""
-        return self._node(label)
-
-    def training_set(self, examples: TrainingSet) -> Node:
-        """The node of the rows asked with their features."""
-        return self._node(examples)
+    def node(self, declaration: Declaration) -> Node:
+        """The node of a source, step, view, label or training set (its rows asked, with their features)."""
+        if declaration not in self.nodes:
+            self.nodes[declaration] = self._lower(declaration)
+        return self.nodes[declaration]
 
     def views(self, examples: TrainingSet) -> tuple[tuple[View, ...], tuple[Node, ...]]:
         """The views of a training set, and the nodes of the tables they read (the question's first)."""
-        nodes = [self.table(examples.rows)]
+        nodes = [self.node(examples.rows)]
         views: list[View] = []
         called: dict[FeatureView, str] = {}
         for view in examples.features:
@@ -55,14 +50,9 @@ class Lowering:
         """What people call it."""
         return self.names.get(declaration) or getattr(declaration, "__name__", None) or declaration.noun.replace(" ", "_")
 
-    def settings_of(self, function: Function) -> dict[str, object]:
+    def settings_of(self, function: Function[Any]) -> dict[str, object]:
         """All settings with their values: defaults, the file's, the command line's."""
         return {**function.defaults, **self.settings.get(self.name_of(function), {})}
-
-    def _node(self, declaration: Declaration) -> Node:
-        if declaration not in self.nodes:
-            self.nodes[declaration] = self._lower(declaration)
-        return self.nodes[declaration]
 
     def _lower(self, declaration: Declaration) -> Node:
         name = self.name_of(declaration)
@@ -73,11 +63,11 @@ class Lowering:
             operation = TrainingSetOperation(name, question_of(declaration), views, tuple(node.name for node in nodes), declaration.where)
             return Node(name, nodes, operation, declaration.where)
         if isinstance(declaration, FunctionTable | Label):
-            return self._function(name, declaration)
+            return self._function(name, cast("FunctionTable[Any] | Label[Any]", declaration))
         raise DeclarationError(f"{declaration.title} cannot be run alone", where=declaration.where)
 
-    def _function(self, name: str, declaration: FunctionTable | Label) -> Node:
-        nodes = tuple(self.table(each) for each in declaration.inputs)
+    def _function(self, name: str, declaration: FunctionTable[Any] | Label[Any]) -> Node:
+        nodes = tuple(self.node(each) for each in declaration.inputs)
         operation = FunctionOperation(
             name=name,
             function=_plain_function(declaration),
@@ -93,14 +83,18 @@ class Lowering:
     def _view(self, view: FeatureView, called: Mapping[FeatureView, str], nodes: list[Node]) -> View:
         name, naming = called[view], Naming(view.on_columns, view.prefix, view.selected)
         if isinstance(view, OnDemandView):
-            return OnDemand(name, _plain_function(view), self.settings_of(view), tuple(_read(view, each, called) for each in view.features), view.where)
+            return self._on_demand(name, cast("OnDemandView[Any]", view), called)
         table = view.table if isinstance(view, AggregateView) else view
         assert isinstance(table, Table)
-        nodes.append(self._node(_original(table, self.names)))
+        nodes.append(self.node(_original(table, self.names)))
         if isinstance(view, AggregateView):
             return WindowView(name, len(nodes) - 1, naming, view.key, view.over, view.columns)
         assert isinstance(view, FunctionView)
         return JoinedView(name, len(nodes) - 1, naming, view.max_age)
+
+    def _on_demand(self, name: str, view: OnDemandView[Any], called: Mapping[FeatureView, str]) -> OnDemand:
+        reads = tuple(_read(view, each, called) for each in view.features)
+        return OnDemand(name, _plain_function(view), self.settings_of(view), reads, view.where)
 
     def _view_name(self, view: FeatureView, before: Sequence[View]) -> str:
         name = self.name_of(view)
@@ -114,28 +108,45 @@ def question_of(examples: TrainingSet) -> Question:
     return Question(facts.key, facts.time, label, not isinstance(examples.label, str), examples.ignore, facts)
 
 
+def is_read(declaration: Declaration) -> bool:
+    """Whether a declaration makes a table (or a label) of its own."""
+    return isinstance(declaration, Table | Label)
+
+
 def _original(table: Table, names: Mapping[Declaration, str]) -> Table:
-    """The view that `.on` or `.select` was called on computes the same table: it is run once."""
-    if not isinstance(table, FunctionView) or table in names:
+    """The view that `.on` or `.select` was called on: it computes the same table, so it is run once."""
+    if not isinstance(table, FunctionView):
         return table
-    twins = (each for each in names if isinstance(each, FunctionView) and each.function is table.function and each.settings == table.settings)
-    return next(twins, table)
+    view = cast("FunctionView[Any]", table)
+    views = (cast("FunctionView[Any]", each) for each in names if isinstance(each, FunctionView))
+    computes = (view.function, view.inputs, view.settings)
+    return next((each for each in views if _is_plain(each) and (each.function, each.inputs, each.settings) == computes), view)
 
 
-def _plain_function(value: Function) -> FunctionType:
+def _is_plain(view: FeatureView) -> bool:
+    return view.on_columns is None and not view.prefix and view.selected is None
+
+
+def _plain_function(value: Function[Any]) -> FunctionType:
     function = value.function
     if not isinstance(function, FunctionType):
-        raise DeclarationError(f"{value.title}: is made of a {type(function).__name__}, not of a function", where=value.where, hint="write it with def")
+        raise DeclarationError(
+            f"{value.title}: is made of a {type(function).__name__}, not of a function", where=value.where, hint="write it with def"
+        )
     return function
 
 
-def _daily(value: PiecewiseFunction) -> str | None:
+def _daily(value: PiecewiseFunction[Any]) -> str | None:
     if value.partition not in (None, "1d"):
         raise DeclarationError(f"{value.title}: partition is '{value.partition}', but pieces are days", where=value.where, hint='say partition="1d"')
     return value.partition
 
 
-def _read(view: OnDemandView, feature: FeatureView, called: Mapping[FeatureView, str]) -> str:
+def _read(view: OnDemandView[Any], feature: FeatureView, called: Mapping[FeatureView, str]) -> str:
     if feature not in called:
-        raise DeclarationError(f"{view.title} reads {feature.title}, which does not come before it", where=view.where, hint="put it earlier among the features of the training set")
+        raise DeclarationError(
+            f"{view.title} reads {feature.title}, which does not come before it",
+            where=view.where,
+            hint="put it earlier among the features of the training set",
+        )
     return called[feature]

@@ -9,7 +9,7 @@ import polars as pl
 from millstream.features.online import Key, OnlineColumn, OnlineTable, OnlineView, OnlineWindows, Running
 from millstream.features.point_in_time import running_newest
 from millstream.features.views import JoinedView, WindowView
-from millstream.features.windows import ENTER, TIME, events_of, window_columns
+from millstream.features.windows import ENTER, TIME, events_of, is_float, window_columns
 from millstream.kernel.availability import available_at, is_timed
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
@@ -28,7 +28,10 @@ def materialise(view: JoinedView | WindowView, table: pl.DataFrame, facts: Facts
     if not is_timed(facts, table.columns):
         static = dict(zip(table.select(facts.key).rows(), table.select(names.keys()).rows(), strict=True))
         return OnlineView(view.name, tuple(on), tuple(names.values()), None, available, static=static)
-    histories = {key: _history(rows, list(names)) for key, rows in running_newest(table, facts).partition_by(facts.key, as_dict=True, maintain_order=True).items()}
+    histories = {
+        key: _history(rows, list(names))
+        for key, rows in running_newest(table, facts).partition_by(facts.key, as_dict=True, maintain_order=True).items()
+    }
     return OnlineView(view.name, tuple(on), tuple(names.values()), view.reach, available, timed=histories)
 
 
@@ -40,13 +43,13 @@ def _windows(view: WindowView, table: pl.DataFrame, facts: Facts, available: lis
     events = events_of(table, key=view.key, facts=facts, columns=view.columns)
     names = list(dict.fromkeys(column for column, _ in view.columns.values()))
     widths = list(view.over)
-    outputs = view.naming.apply(view.name, [each.output for each in window_columns(view.over, view.columns)])
+    wanted = {each.output: each for each in window_columns(view.over, view.columns)}
     columns = tuple(
-        OnlineColumn(outputs[each.output], each.reduction, widths.index(each.over), names.index(each.column), table.schema[each.column].is_float())
-        for each in window_columns(view.over, view.columns)
-        if each.output in outputs
+        OnlineColumn(output, each.reduction, widths.index(each.over), names.index(each.column), is_float(table.schema, each.column))
+        for output, each in ((new, wanted[old]) for old, new in view.naming.apply(view.name, list(wanted)).items())
     )
-    entered, left = [], []
+    entered: list[dict[Key, Running]] = []
+    left: list[dict[Key, Running]] = []
     for width in widths:
         active = events.with_columns((pl.col(TIME) + microseconds(width) + 1).alias(LEAVE)).filter(pl.col(ENTER) < pl.col(LEAVE))
         entered.append(_running(active, view.key, ENTER, names))

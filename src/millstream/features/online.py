@@ -42,7 +42,7 @@ class OnlineView:
     outputs: tuple[str, ...]
     max_age: int | None
     available: list[int]
-    timed: Mapping[Key, History] = field(default_factory=dict)
+    timed: Mapping[Key, History] = field(default_factory=dict[Key, History])
     static: Mapping[Key, tuple[object, ...]] | None = None
 
     def read(self, request: Mapping[str, object], at: int) -> Sequence[object]:

@@ -13,7 +13,7 @@ from millstream.features.views import OnDemand, View
 from millstream.kernel.availability import DAY, Cut, available_at, is_timed
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import own_code
-from millstream.kernel.records import Artifact, Cause
+from millstream.kernel.records import Artifact
 from millstream.kernel.store import Store
 from millstream.kernel.units import Outcome, Seen, Unit, input_causes, produce, seen_of
 
@@ -77,7 +77,7 @@ class TrainingSetOperation:
 
     def join(self, questions: pl.DataFrame, tables: Sequence[pl.DataFrame], facts: Sequence[Facts]) -> pl.DataFrame:
         """The questions with the columns of every view, in order."""
-        frame, brought = questions, {name: self.inputs[0] for name in questions.columns}
+        frame, brought = questions, dict.fromkeys(questions.columns, self.inputs[0])
         time = self.question.time
         asked = questions.get_column(time).cast(pl.Int64) if time else None
         columns: dict[str, list[str]] = {}
@@ -89,7 +89,11 @@ class TrainingSetOperation:
                 found = view.features(frame, asked, tables[view.place], facts[view.place])
             for name in found.columns:
                 if name in brought:
-                    raise ColumnError(f"both {brought[name]} and {view.name} bring a column '{name}'", where=self.where, hint='rename one, or use .on(…, prefix="…") or .select(…)')
+                    raise ColumnError(
+                        f"both {brought[name]} and {view.name} bring a column '{name}'",
+                        where=self.where,
+                        hint='rename one, or use .on(…, prefix="…") or .select(…)',
+                    )
                 brought[name] = view.name
             columns[view.name] = found.columns
             frame = frame.hstack(found)
@@ -98,10 +102,16 @@ class TrainingSetOperation:
     def _check(self, rows: pl.DataFrame) -> None:
         for name in (*self.question.key, self.question.time):
             if name is not None and name not in rows.columns:
-                raise ColumnError(f"{self.inputs[0]}: the question has no column '{name}'", where=self.where, hint=f"it has {', '.join(rows.columns)}")
+                raise ColumnError(
+                    f"{self.inputs[0]}: the question has no column '{name}'", where=self.where, hint=f"it has {', '.join(rows.columns)}"
+                )
         if self.question.key and rows.select(self.question.key).is_duplicated().any():
             twice = rows.filter(rows.select(self.question.key).is_duplicated()).select(self.question.key).row(0)
-            raise ColumnError(f"{self.inputs[0]}: several rows are asked for one key, as for {twice}", where=self.where, hint="a question has one row per key: keep one, or make the key longer")
+            raise ColumnError(
+                f"{self.inputs[0]}: several rows are asked for one key, as for {twice}",
+                where=self.where,
+                hint="a question has one row per key: keep one, or make the key longer",
+            )
 
 
 def asked_rows(store: Store, examples: Cut, question: Question, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -126,7 +136,9 @@ def label_column(columns: Sequence[str], facts: Facts, label: str) -> str:
     """The one column of a label besides its key and known_at."""
     values = [name for name in columns if name not in (*facts.key, facts.known_at)]
     if len(values) != 1:
-        raise DeclarationError(f"label {label}: returns {len(values)} columns besides key and known_at ({', '.join(values)})", hint="a label has exactly one")
+        raise DeclarationError(
+            f"label {label}: returns {len(values)} columns besides key and known_at ({', '.join(values)})", hint="a label has exactly one"
+        )
     return values[0]
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from millstream.errors import ColumnError, StepError, did_you_mean
 from millstream.features.point_in_time import newest_rows
-from millstream.features.windows import events_of, window_columns, window_features
+from millstream.features.windows import events_of, is_float, window_columns, window_features
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import fingerprint
@@ -29,7 +29,9 @@ class Naming:
         """From the view's own column names to those of the training set."""
         for name in self.selected or ():
             if name not in columns:
-                raise ColumnError(f"{view}: select names '{name}', which it does not bring", hint=did_you_mean(name, columns) or f"it brings {', '.join(columns)}")
+                raise ColumnError(
+                    f"{view}: select names '{name}', which it does not bring", hint=did_you_mean(name, columns) or f"it brings {', '.join(columns)}"
+                )
         return {name: f"{self.prefix}{name}" for name in (self.selected or columns)}
 
 
@@ -84,7 +86,7 @@ class WindowView:
         on = look_up_columns(self.name, self.naming.on or self.key, self.key, frame.columns)
         look_up_columns(self.name, self.key, self.key, table.columns)
         events = events_of(table, key=self.key, facts=facts, columns=self.columns)
-        floats = frozenset(column for column, _ in self.columns.values() if table.schema[column].is_float())
+        floats = frozenset(column for column, _ in self.columns.values() if is_float(table.schema, column))
         wanted = window_columns(self.over, self.columns)
         assert asked is not None
         found = window_features(frame, events, on=on, key=self.key, asked=asked, wanted=wanted, floats=floats)
@@ -112,10 +114,18 @@ class OnDemand:
         result = self._call(rows)
         missing = [name for name in key if name not in result.columns]
         if missing:
-            raise ColumnError(f"{self.name}: must return the key {', '.join(key)} and new columns, but returns {result.columns}", where=self.where, hint=f"add {', '.join(missing)} to the select")
+            raise ColumnError(
+                f"{self.name}: must return the key {', '.join(key)} and new columns, but returns {result.columns}",
+                where=self.where,
+                hint=f"add {', '.join(missing)} to the select",
+            )
         new = [name for name in result.columns if name not in key]
         if result.height != rows.height:
-            raise StepError(f"{self.name}: {rows.height:,} rows given, {result.height:,} returned", where=self.where, hint="an on-demand function returns one row for each row given")
+            raise StepError(
+                f"{self.name}: {rows.height:,} rows given, {result.height:,} returned",
+                where=self.where,
+                hint="an on-demand function returns one row for each row given",
+            )
         if key and not result.select(key).equals(rows.select(key)):
             result = rows.select(key).join(result, on=list(key), how="left", nulls_equal=True, maintain_order="left")
         return result.select(new)
@@ -139,10 +149,14 @@ View = JoinedView | WindowView | OnDemand
 def look_up_columns(view: str, on: Sequence[str], key: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
     """The columns by which a view is looked up, checked against those that are there."""
     if len(on) != len(key):
-        raise ColumnError(f"{view}: looked up by {len(on)} columns ({', '.join(on)}), but its key has {len(key)} ({', '.join(key)})", hint="name one column for each of the key")
+        raise ColumnError(
+            f"{view}: looked up by {len(on)} columns ({', '.join(on)}), but its key has {len(key)} ({', '.join(key)})",
+            hint="name one column for each of the key",
+        )
     for column in on:
         if column not in columns:
-            raise ColumnError(f"{view}: is looked up by '{column}', which neither the question nor an earlier view brings", hint=did_you_mean(column, columns) or f"there are {', '.join(columns)}")
+            raise ColumnError(
+                f"{view}: is looked up by '{column}', which neither the question nor an earlier view brings",
+                hint=did_you_mean(column, columns) or f"there are {', '.join(columns)}",
+            )
     return tuple(on)
-
-

@@ -1,7 +1,8 @@
 """Windows ending at the moment asked: rows that count at t with time in [t - w, t), summed exactly.
 
-A row takes part from max(available, time + 1 µs) until time + w, whatever its lateness. So a window is the difference of two running sums, both looked up
-as of the question. Floats are rounded to a fixed binary grid and summed as 128-bit integers: exact, order-free, and the same offline and online.
+A row takes part from max(available, time + 1 µs) until time + w, whatever its lateness. So a window is the difference of two running sums,
+both looked up as of the question. Floats are rounded to a fixed binary grid and summed as 128-bit integers: exact, order-free, and the
+same offline and online.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import polars as pl
 
 from millstream.errors import ColumnError
 from millstream.features.grid import GRID, SCALE
+from millstream.features.point_in_time import key_columns
 from millstream.kernel.availability import available_at
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
@@ -41,14 +43,18 @@ def window_columns(over: Sequence[str], columns: Mapping[str, tuple[str, str]]) 
 
 
 def events_of(table: pl.DataFrame, *, key: Sequence[str], facts: Facts, columns: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
-    """Each row that can count, as integers: its key, when it enters, its time, and per column its number on the grid (null where it does not count)."""
+    """Each row that can count, as integers: key, when it enters, time, and per column its number on the grid (null where it does not count)."""
     if facts.time is None:
         raise ColumnError("an aggregate needs a table with a time", hint="say time= at its source or step")
     rows = table.filter(available_at(facts).is_not_null(), *(pl.col(name).is_not_null() for name in key))
     time = pl.col(facts.time).cast(pl.Int64)
     values = {name: _on_grid(table.schema, name, reduction, column) for column, (name, reduction) in columns.items()}
-    kept = rows.select(*key, time.alias(TIME), pl.max_horizontal(available_at(facts), time + 1).alias(ENTER), **{f"__value_{name}__": value for name, value in values.items()})
-    return kept
+    return rows.select(
+        *key,
+        time.alias(TIME),
+        pl.max_horizontal(available_at(facts), time + 1).alias(ENTER),
+        **{f"__value_{name}__": value for name, value in values.items()},
+    )
 
 
 def is_float(schema: pl.Schema, column: str) -> bool:
@@ -56,17 +62,31 @@ def is_float(schema: pl.Schema, column: str) -> bool:
     return schema[column].is_float()
 
 
-def window_features(questions: pl.DataFrame, events: pl.DataFrame, *, on: Sequence[str], key: Sequence[str], asked: pl.Series, wanted: Sequence[WindowColumn], floats: frozenset[str]) -> pl.DataFrame:
+def window_features(
+    questions: pl.DataFrame,
+    events: pl.DataFrame,
+    *,
+    on: Sequence[str],
+    key: Sequence[str],
+    asked: pl.Series,
+    wanted: Sequence[WindowColumn],
+    floats: frozenset[str],
+) -> pl.DataFrame:
     """One row per question, in order; empty windows are 0 for count and sum, null for mean."""
     by = [f"__key_{place}__" for place in range(len(key))]
-    keys = questions.select(*(pl.col(column).alias(name) for name, column in zip(by, on, strict=True)), asked.cast(pl.Int64).alias(ASKED)).with_row_index(PLACE)
+    keys = questions.select(*key_columns(questions.schema, on, events.schema, key), asked.cast(pl.Int64).alias(ASKED)).with_row_index(PLACE)
     renamed = events.rename(dict(zip(key, by, strict=True)))
     asked_in_order = keys.sort(ASKED, maintain_order=True)
-    answers = [_window(asked_in_order, renamed, by, width, [each for each in wanted if each.over == width], floats) for width in dict.fromkeys(each.over for each in wanted)]
+    answers = [
+        _window(asked_in_order, renamed, by, width, [each for each in wanted if each.over == width], floats)
+        for width in dict.fromkeys(each.over for each in wanted)
+    ]
     return pl.concat(answers, how="horizontal").select(each.output for each in wanted)
 
 
-def _window(questions: pl.DataFrame, events: pl.DataFrame, by: list[str], width: str, wanted: Sequence[WindowColumn], floats: frozenset[str]) -> pl.DataFrame:
+def _window(
+    questions: pl.DataFrame, events: pl.DataFrame, by: list[str], width: str, wanted: Sequence[WindowColumn], floats: frozenset[str]
+) -> pl.DataFrame:
     """Sums that entered by then, less sums that had left by then."""
     leaves = (pl.col(TIME) + microseconds(width) + 1).alias("__leave__")
     active = events.with_columns(leaves).filter(pl.col(ENTER) < pl.col("__leave__"))
@@ -74,7 +94,7 @@ def _window(questions: pl.DataFrame, events: pl.DataFrame, by: list[str], width:
     entered = _running(questions, active, by, ENTER, columns)
     left = _running(questions, active, by, "__leave__", columns)
     totals = entered.join(left, on=PLACE, suffix="_left", maintain_order="left").sort(PLACE)
-    return totals.select(_answer(each, each.column in floats).alias(each.output) for each in wanted)
+    return totals.select(_answer(each, on_grid=each.column in floats).alias(each.output) for each in wanted)
 
 
 def _running(questions: pl.DataFrame, events: pl.DataFrame, by: list[str], moment: str, columns: Sequence[str]) -> pl.DataFrame:
@@ -88,7 +108,7 @@ def _running(questions: pl.DataFrame, events: pl.DataFrame, by: list[str], momen
     return questions.join_asof(running, left_on=ASKED, right_on=moment, strategy="backward")
 
 
-def _answer(wanted: WindowColumn, on_grid: bool) -> pl.Expr:
+def _answer(wanted: WindowColumn, *, on_grid: bool) -> pl.Expr:
     count = _difference(f"__count_{wanted.column}__")
     if wanted.reduction == "count":
         return count

@@ -78,7 +78,9 @@ def as_moment(column: str, kind: pl.DataType) -> pl.Expr:
     if isinstance(kind, pl.Date):
         expression = expression.cast(pl.Datetime("us"))
     elif not isinstance(kind, pl.Datetime):
-        raise ColumnError(f"column '{column}' is {kind}, but a time must be a date or a datetime", hint="parse it at the source, or in the step that returns it")
+        raise ColumnError(
+            f"column '{column}' is {kind}, but a time must be a date or a datetime", hint="parse it at the source, or in the step that returns it"
+        )
     if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
         return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return expression.cast(MOMENT)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from millstream.errors import StoreError
+
+R = TypeVar("R")
+Row = tuple[Any, ...]
 
 
 class Database:
@@ -30,13 +33,14 @@ class Database:
         """Make a room's own tables where they are not there yet."""
         self._guard(lambda: self._connection().executescript(schema))
 
-    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """All rows of a query."""
-        return self._guard(lambda: self._connection().execute(query, values).fetchall())  # type: ignore[no-any-return]
+        return self._guard(lambda: self._connection().execute(query, values).fetchall())
 
-    def row(self, query: str, values: Sequence[object] = ()) -> Any:
+    def row(self, query: str, values: Sequence[object] = ()) -> Row | None:
         """The first row of a query, or None."""
-        return self._guard(lambda: self._connection().execute(query, values).fetchone())
+        found = self.rows(query, values)
+        return found[0] if found else None
 
     def execute(self, query: str, values: Sequence[object] = ()) -> int:
         """Run one statement in its own transaction; returns the last row's id."""
@@ -49,7 +53,7 @@ class Database:
             connection.executemany(query, rows)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Generator[sqlite3.Connection]:
         """All or nothing, also after a kill."""
         connection = self._connection()
         try:
@@ -80,7 +84,7 @@ class Database:
         if found < version:
             self._guard(lambda: self._connection().executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;"))
 
-    def _guard(self, action: Any) -> Any:
+    def _guard(self, action: Callable[[], R]) -> R:
         try:
             return action()
         except sqlite3.Error as error:

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 import numpy as np
 import polars as pl
+
+
+class Hash(Protocol):
+    """Takes in bytes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in some bytes."""
+        ...
+
 
 VERSION = b"millstream table digest 1"
 
@@ -50,7 +60,7 @@ def digest_frame(frame: pl.DataFrame) -> str:
     return digest_table(frame.columns, (digest_column(column) for column in frame.iter_columns()))
 
 
-def _feed(state: hashlib._Hash, column: pl.Series) -> None:
+def _feed(state: Hash, column: pl.Series) -> None:
     state.update(f"{column.dtype!r}|{column.len()}|{column.null_count()}|".encode())
     if column.dtype == pl.Null:
         return
@@ -60,13 +70,11 @@ def _feed(state: hashlib._Hash, column: pl.Series) -> None:
     _feed_values(state, column)
 
 
-def _feed_values(state: hashlib._Hash, column: pl.Series) -> None:
+def _feed_values(state: Hash, column: pl.Series) -> None:
     kind = column.dtype
-    if isinstance(kind, pl.Categorical | pl.Enum | pl.Decimal):
-        column, kind = column.cast(pl.String), pl.String()
-    if kind == pl.String:
-        column, kind = column.cast(pl.Binary), pl.Binary()
-    if kind == pl.Binary:
+    if isinstance(kind, pl.Categorical | pl.Enum | pl.Decimal | pl.String):
+        column, kind = column.cast(pl.String).cast(pl.Binary), pl.Binary()
+    if isinstance(kind, pl.Binary):
         state.update(column.bin.size().cast(pl.UInt32).to_numpy().tobytes())
         state.update(b"".join(column.to_list()))
     elif isinstance(kind, pl.List):
@@ -78,12 +86,16 @@ def _feed_values(state: hashlib._Hash, column: pl.Series) -> None:
         for field in column.struct.fields:
             state.update(f"{field}|".encode())
             _feed(state, column.struct.field(field))
-    elif kind.is_float():
-        values = column.to_numpy()
-        state.update(np.ascontiguousarray(np.where(np.isnan(values), np.array(np.nan, values.dtype), values)).tobytes())
-    elif kind == pl.Boolean:
-        state.update(np.packbits(column.to_numpy()).tobytes())
-    elif kind == pl.Int128:
-        state.update(b"".join(value.to_bytes(16, "little", signed=True) for value in column.to_list()))
     else:
-        state.update(np.ascontiguousarray(column.to_physical().to_numpy()).tobytes())
+        state.update(_numbers(column, kind))
+
+
+def _numbers(column: pl.Series, kind: pl.DataType) -> bytes:
+    if kind.is_float():
+        values = column.to_numpy()
+        return np.ascontiguousarray(np.where(np.isnan(values), np.array(np.nan, values.dtype), values)).tobytes()
+    if isinstance(kind, pl.Boolean):
+        return np.packbits(column.to_numpy()).tobytes()
+    if isinstance(kind, pl.Int128):
+        return b"".join(value.to_bytes(16, "little", signed=True) for value in column.to_list())
+    return np.ascontiguousarray(column.to_physical().to_numpy()).tobytes()

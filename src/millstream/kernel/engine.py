@@ -22,16 +22,16 @@ Listener = Callable[[StepReport | Node], None]
 class Progress:
     """What a run has come to."""
 
-    artifacts: dict[Node, Artifact] = field(default_factory=dict)
-    reports: dict[Node, StepReport] = field(default_factory=dict)
-    errors: dict[Node, Exception] = field(default_factory=dict)
+    artifacts: dict[Node, Artifact] = field(default_factory=dict[Node, Artifact])
+    reports: dict[Node, StepReport] = field(default_factory=dict[Node, StepReport])
+    errors: dict[Node, Exception] = field(default_factory=dict[Node, Exception])
 
 
 def execute(nodes: Sequence[Node], *, store: Store, ledger: Ledger, run: str, as_of: int, listener: Listener | None = None) -> Progress:
     """Run the ordered nodes; every report is on record as soon as its step is done (those that were cached, at the end)."""
     progress = Progress()
     waiting = list(nodes)
-    tell = listener or (lambda _: None)
+    tell = listener or _nobody
     pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="step")
     running: dict[Future[tuple[Outcome, float]], Node] = {}
     try:
@@ -83,6 +83,10 @@ def _skip(waiting: list[Node], progress: Progress, tell: Listener) -> None:
             waiting.remove(node)
             progress.reports[node] = StepReport(node.name, "skipped", 0.0, 0, f"{broken.name} did not finish")
             tell(progress.reports[node])
+
+
+def _nobody(_: StepReport | Node) -> None:
+    """Listens to nothing."""
 
 
 def _skipped(node: Node, reports: Mapping[Node, StepReport]) -> bool:

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import datetime
-import decimal
-import enum
 import functools
 import importlib.metadata
-import re
 import sys
 import sysconfig
 import types
@@ -22,14 +18,14 @@ from pathlib import Path
 
 import msgspec
 
+from millstream.kernel.content import content_of
 from millstream.kernel.declarations import Declaration
-from millstream.kernel.digest import digest_bytes, digest_frame
+from millstream.kernel.digest import digest_bytes
 from millstream.kernel.records import Cause
 from millstream.kernel.syntax import annotations_of, attributes_read, class_definition_of, definition_of, normalised, without_decorators
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 DISTRIBUTIONS = {"polars": ("polars-runtime-32", "polars"), "sklearn": ("scikit-learn",)}
-PLAIN = (bool, int, float, complex, str, bytes, type(None), datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, Path, range)
 
 
 class Fingerprint(msgspec.Struct, frozen=True):
@@ -83,7 +79,7 @@ class _Walk:
 
     def visit(self, name: str, value: object) -> None:
         """Take in one object under the name by which the code refers to it."""
-        plain = _plain(value)
+        plain = content_of(value)
         if plain is not None:
             self.seen[name] = plain
         elif isinstance(value, Declaration):
@@ -110,7 +106,7 @@ class _Walk:
             self._package(function.__module__)
             return
         name = _name(function)
-        found = definition_of(function)
+        found = definition_of(function.__code__)
         if found is None:
             self.blind.add(f"{name}: its source cannot be read")
             self.seen[name] = digest_bytes(function.__code__.co_code, repr(function.__code__.co_consts).encode())
@@ -207,42 +203,6 @@ class _Walk:
     def _keep(self, name: str, digest: str, text: str) -> None:
         self.seen[name] = digest
         self.sources[name] = text
-
-
-def _plain(value: object) -> str | None:
-    """Plain data as text that is equal only for equal content."""
-    if isinstance(value, enum.Enum):
-        return f"{type(value).__qualname__}.{value.name}"
-    if isinstance(value, PLAIN):
-        return f"{type(value).__name__}:{value!r}"
-    if isinstance(value, re.Pattern):
-        return f"pattern:{value.pattern!r}:{value.flags}"
-    if isinstance(value, tuple | list):
-        items = [_plain(item) for item in value]
-        return None if None in items else f"{type(value).__name__}[{','.join(item or '' for item in items)}]"
-    if isinstance(value, set | frozenset):
-        items = [_plain(item) for item in value]
-        return None if None in items else f"{type(value).__name__}{{{','.join(sorted(item or '' for item in items))}}}"
-    if isinstance(value, dict):
-        pairs = [(_plain(key), _plain(item)) for key, item in value.items()]
-        return None if any(None in pair for pair in pairs) else f"dict{{{','.join(f'{key}={item}' for key, item in pairs)}}}"
-    return _table(value)
-
-
-def _table(value: object) -> str | None:
-    polars = sys.modules.get("polars")
-    if polars is None:
-        return None
-    if isinstance(value, polars.DataFrame):
-        return f"frame:{digest_frame(value)}"
-    if isinstance(value, polars.Expr):
-        return f"expression:{digest_bytes(value.meta.serialize())}"
-    if isinstance(value, polars.DataType):
-        return f"type:{value!r}"
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype != object:
-        return f"array:{value.dtype}:{value.shape}:{digest_bytes(value.tobytes())}"
-    return None
 
 
 def _global_names(code: types.CodeType) -> list[str]:

@@ -50,13 +50,18 @@ class FunctionOperation:
         if self.partition is None:
             return [Unit(None, None, seen)]
         back = microseconds(self.lookback) if self.lookback else 0
-        days = sorted({day for first in seen[:1] if isinstance(first, Cut) for part, _ in first.parts if part.day is not None for day in _reach(part.day, back)})
-        return [Unit(day, day + DAY, tuple(each.between(day - back, day + DAY) if isinstance(each, Cut) else each for each in seen)) for day in days] or [
-            Unit(None, None, seen)
-        ]
+        days = sorted(
+            {day for first in seen[:1] if isinstance(first, Cut) for part, _ in first.parts if part.day is not None for day in _reach(part.day, back)}
+        )
+        return [
+            Unit(day, day + DAY, tuple(each.between(day - back, day + DAY) if isinstance(each, Cut) else each for each in seen)) for day in days
+        ] or [Unit(None, None, seen)]
 
     def _compute(self, store: Store, unit: Unit) -> object:
-        arguments = [_as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each)) for each, kind in zip(unit.seen, self._kinds(), strict=True)]
+        arguments = [
+            _as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each))
+            for each, kind in zip(unit.seen, self._kinds(), strict=True)
+        ]
         result = self._call(arguments)
         if not isinstance(result, pl.DataFrame):
             if self.required:
@@ -80,9 +85,11 @@ class FunctionOperation:
         named = re.search(r'["\']([^"\']+)["\']', str(error)) or re.match(r"(\S+)", str(error))
         column = named.group(1) if named else str(error)
         known = [name for each in arguments if isinstance(each, pl.LazyFrame | pl.DataFrame) for name in each.collect_schema().names()]
-        line = line_of_text(self.function, column)
+        line = line_of_text(self.function.__code__, column)
         where = f"{self.function.__code__.co_filename}:{line}" if line else self._place()
-        return ColumnError(f"{self.name}: there is no column '{column}'", where=where, hint=did_you_mean(column, known) or f"there are {', '.join(known)}")
+        return ColumnError(
+            f"{self.name}: there is no column '{column}'", where=where, hint=did_you_mean(column, known) or f"there are {', '.join(known)}"
+        )
 
     def _check(self, result: pl.DataFrame, unit: Unit) -> None:
         facts = self.facts
@@ -95,7 +102,11 @@ class FunctionOperation:
         nulls = {name: result.get_column(name).null_count() for name in facts.key if name in result.columns}
         for name, count in nulls.items():
             if count and self.required:
-                raise ColumnError(f"{self.name}: the key '{name}' is null in {count:,} rows", where=self._place(), hint="drop these rows, or say what they are about")
+                raise ColumnError(
+                    f"{self.name}: the key '{name}' is null in {count:,} rows",
+                    where=self._place(),
+                    hint="drop these rows, or say what they are about",
+                )
         self._check_reach(result, unit)
 
     def _check_reach(self, result: pl.DataFrame, unit: Unit) -> None:
@@ -106,7 +117,11 @@ class FunctionOperation:
         newest = normalise_facts(result, self.facts).get_column(dated).cast(pl.Int64).max()
         if isinstance(newest, int) and newest >= reach:
             days = -(-(newest + 1 - unit.stop) // DAY)
-            raise StepError(f"{self.name}: the piece of one day returns rows up to {days} days later", where=self._place(), hint=f'say lookback="{days}d", or no partition')
+            raise StepError(
+                f"{self.name}: the piece of one day returns rows up to {days} days later",
+                where=self._place(),
+                hint=f'say lookback="{days}d", or no partition',
+            )
 
     def _kinds(self) -> list[str]:
         parameters = inspect.signature(self.function).parameters.values()
@@ -128,10 +143,18 @@ def _kind(step: str, parameter: inspect.Parameter, where: str) -> str:
     kind = text.rpartition(".")[2]
     if parameter.annotation is inspect.Parameter.empty or kind == "LazyFrame":
         return "lazy"
-    if kind in ("DataFrame",) and not text.startswith(("pd.", "pandas.")) and getattr(written, "__module__", "polars").startswith(("polars", "builtins")):
+    if (
+        kind == "DataFrame"
+        and not text.startswith(("pd.", "pandas."))
+        and getattr(written, "__module__", "polars").startswith(("polars", "builtins"))
+    ):
         return "eager"
     if kind in ("str", "Table", "DuckDBPyRelation") or text.startswith(("pd.", "pandas.", "pa.")):
-        raise DeclarationError(f"{step}: '{parameter.name}' asks for {text}, which this version does not hand over", where=where, hint="ask for a pl.LazyFrame or a pl.DataFrame")
+        raise DeclarationError(
+            f"{step}: '{parameter.name}' asks for {text}, which this version does not hand over",
+            where=where,
+            hint="ask for a pl.LazyFrame or a pl.DataFrame",
+        )
     return "value"
 
 
@@ -154,5 +177,3 @@ def _facts(facts: Facts) -> tuple[Cause, ...]:
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "")
-
-

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from millstream.errors import NotFoundError
-from millstream.kernel.database import Database
+from millstream.kernel.database import Database, Row
 from millstream.kernel.records import RunReport, StepReport
 
 SCHEMA = """
@@ -45,7 +45,9 @@ class Ledger:
 
     def keep_all(self, run: str, reports: Sequence[StepReport]) -> None:
         """Record what became of several steps."""
-        self.database.execute_many("INSERT OR REPLACE INTO run_steps VALUES (?, ?, ?)", [(run, each.name, msgspec.msgpack.encode(each)) for each in reports])
+        self.database.execute_many(
+            "INSERT OR REPLACE INTO run_steps VALUES (?, ?, ?)", [(run, each.name, msgspec.msgpack.encode(each)) for each in reports]
+        )
 
     def finish(self, run: str, status: str, seconds: float) -> None:
         """Close a run."""
@@ -78,7 +80,9 @@ class Ledger:
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs."""
         query = "SELECT run, started, as_of, command, status, seconds FROM runs ORDER BY run DESC LIMIT ?"
-        return [dict(zip(("run", "started", "as_of", "command", "status", "seconds"), row, strict=True)) for row in self.database.rows(query, (limit,))]
+        return [
+            dict(zip(("run", "started", "as_of", "command", "status", "seconds"), row, strict=True)) for row in self.database.rows(query, (limit,))
+        ]
 
     def keep_code(self, sources: Mapping[str, tuple[str, str]]) -> None:
         """Keep the source text of what was run: digest to (name, source)."""
@@ -89,9 +93,11 @@ class Ledger:
         row = self.database.row("SELECT source FROM code WHERE digest = ?", (digest,))
         return str(row[0]) if row else None
 
-    def _row(self, run: str | None) -> Any:
+    def _row(self, run: str | None) -> Row:
         query = "SELECT run, as_of, seconds FROM runs WHERE run LIKE ? ORDER BY run DESC LIMIT 1"
         row = self.database.row(query, (f"{run}%" if run else "%",))
         if row is None:
-            raise NotFoundError(f"there is no run '{run}'" if run else "nothing has been run yet", hint="`millstream run` makes one; `millstream show` lists them")
+            raise NotFoundError(
+                f"there is no run '{run}'" if run else "nothing has been run yet", hint="`millstream run` makes one; `millstream show` lists them"
+            )
         return row

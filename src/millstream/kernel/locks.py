@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def key_lock(root: Path, key: str) -> Iterator[None]:
+def key_lock(root: Path, key: str) -> Generator[None]:
     """Hold the lock of a cache key; a child process cannot inherit it."""
     folder = root / "locks"
     folder.mkdir(exist_ok=True)

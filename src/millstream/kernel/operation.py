@@ -10,6 +10,8 @@ from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
 from millstream.kernel.units import Outcome, Seen, Unit, input_causes, produce, seen_of
 
+Compute = Callable[[Store, tuple[Seen, ...]], object]
+
 
 @dataclass(frozen=True, eq=False)
 class LibraryOperation:
@@ -17,7 +19,7 @@ class LibraryOperation:
 
     inputs: tuple[str, ...]
     causes: Callable[[], tuple[Cause, ...]]
-    compute: Callable[[Store, tuple[Seen, ...]], object]
+    compute: Compute
     facts: Facts = Facts()
 
     def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:

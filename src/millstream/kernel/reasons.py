@@ -20,11 +20,8 @@ def differences(before: Sequence[Cause], now: Sequence[Cause]) -> list[str]:
     """Everything that differs, code first, then settings, versions and inputs."""
     old = {cause.name: cause.value for cause in before}
     new = {cause.name: cause.value for cause in now}
-    sentences = []
-    for name in sorted(old.keys() | new.keys(), key=_rank):
-        if old.get(name) != new.get(name):
-            sentences.append(_sentence(name, old.get(name), new.get(name)))
-    return sentences
+    names = sorted(old.keys() | new.keys(), key=_rank)
+    return [_sentence(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
 
 
 def _rank(name: str) -> tuple[int, str]:
@@ -41,7 +38,7 @@ def _sentence(name: str, old: str | None, new: str | None) -> str:
         return f"it now refers to {name}"
     if new is None:
         return f"it no longer refers to {name}"
-    if name in ("python", "millstream") or new[:1].isdigit() and "." in new:
+    if name in ("python", "millstream") or (new[:1].isdigit() and "." in new):
         return f"{name}: {old} -> {new}"
     return f"{name} changed"
 

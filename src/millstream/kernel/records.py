@@ -48,11 +48,14 @@ class Table(msgspec.Struct, frozen=True, tag="table"):
         return sum(part.rows for part in self.parts)
 
 
+ValueKind = Literal["json", "bytes"]
+
+
 class Value(msgspec.Struct, frozen=True, tag="value"):
     """A stored result that is not a table: JSON or bytes, in the record itself if small."""
 
     digest: str
-    kind: Literal["json", "bytes"]
+    kind: ValueKind
     size: int
     inline: bytes | None = None
     file: str | None = None

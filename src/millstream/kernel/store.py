@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from millstream.kernel.database import Database
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.facts import Facts
 from millstream.kernel.parts import split_by_day
-from millstream.kernel.records import Artifact, Part, Piece, Table, Value
+from millstream.kernel.records import Artifact, Part, Piece, Table, Value, ValueKind
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, artifact BLOB NOT NULL, created REAL NOT NULL);
@@ -56,7 +56,7 @@ class Store:
         for start in range(0, len(keys), 500):
             some = keys[start : start + 500]
             marks = ",".join("?" * len(some))
-            for key, blob in self.index.rows(f"SELECT key, artifact FROM results WHERE key IN ({marks})", some):
+            for key, blob in self.index.rows(f"SELECT key, artifact FROM results WHERE key IN ({marks})", some):  # noqa: S608  only marks are put in
                 found[key] = _artifacts.decode(blob)
         present = {name: self.path(name).exists() for name in {name for artifact in found.values() for name in files_of(artifact)}}
         return {key: artifact for key, artifact in found.items() if all(present[name] for name in files_of(artifact))}
@@ -91,7 +91,8 @@ class Store:
         name = digest_bytes("|".join(names).encode(), *(f"{each.day}:{each.digest}".encode() for each in slices)) + ".parquet"
         self._write(name, lambda path: ordered.write_parquet(path, compression="zstd", row_group_size=ROW_GROUP, statistics=False))
         parts = tuple(
-            Part(each.day, each.digest, each.rows, (Piece(name, each.offset, names),), each.columns, each.earliest, each.latest, each.newest) for each in slices
+            Part(each.day, each.digest, each.rows, (Piece(name, each.offset, names),), each.columns, each.earliest, each.latest, each.newest)
+            for each in slices
         )
         return table_of(names, tuple(repr(kind) for kind in ordered.dtypes), facts, parts)
 
@@ -126,7 +127,7 @@ class Store:
         return newest
 
     def _read_straddling(self, cut: Cut, columns: tuple[str, ...]) -> pl.DataFrame:
-        frames = []
+        frames: list[pl.DataFrame] = []
         for whole, parts in _runs(cut.parts):
             frame = self._read_whole(Cut(cut.table, parts), columns)
             frames.append(frame if whole else frame.filter(available_at(cut.table.facts) <= parts[0][1]))
@@ -158,15 +159,14 @@ class Store:
 
     # values
 
-    def write_value(self, payload: bytes, kind: str = "json") -> Value:
+    def write_value(self, payload: bytes, kind: ValueKind = "json") -> Value:
         """Store bytes: in the record itself if small, else in a file named by their digest."""
         digest = digest_bytes(payload)
-        named = "bytes" if kind == "bytes" else "json"
         if len(payload) <= INLINE:
-            return Value(digest, named, len(payload), inline=payload)
+            return Value(digest, kind, len(payload), inline=payload)
         name = f"{digest}.bin"
         self._write(name, lambda path: path.write_bytes(payload))
-        return Value(digest, named, len(payload), file=name)
+        return Value(digest, kind, len(payload), file=name)
 
     def read_value(self, value: Value) -> bytes:
         """The bytes of a stored value."""
@@ -194,9 +194,12 @@ class Store:
                 write(temporary)
                 digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
                 size = temporary.stat().st_size
-                os.replace(temporary, path)
+                temporary.replace(path)
         except OSError as error:
-            raise StoreError(f"cannot write to {self.root}: {error.strerror or error}", hint="free some space or make the folder writable, and run again: what is finished is kept") from error
+            raise StoreError(
+                f"cannot write to {self.root}: {error.strerror or error}",
+                hint="free some space or make the folder writable, and run again: what is finished is kept",
+            ) from error
         self.index.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, digest, size))
 
     def _verified(self, name: str) -> Path:
@@ -226,7 +229,7 @@ def files_of(artifact: Artifact) -> set[str]:
 
 
 @contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
+def _temporary(path: Path) -> Generator[Path]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     os.close(handle)
     try:

@@ -6,13 +6,13 @@ import ast
 import functools
 import linecache
 import types
+from typing import cast
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
 
-def definition_of(function: types.FunctionType) -> tuple[Definition, str] | None:
-    """The syntax tree and the source text of a function; None where there is no source or two lambdas share a line."""
-    code = function.__code__
+def definition_of(code: types.CodeType) -> tuple[Definition, str] | None:
+    """The syntax tree and the source text of a function's code; None where there is no source or two lambdas share a line."""
     found = [node for node in _definitions(code.co_filename) if _first_line(node) == code.co_firstlineno and _name(node) == code.co_name]
     return (found[0], _text(code.co_filename, found[0])) if len(found) == 1 else None
 
@@ -35,9 +35,9 @@ def attributes_read(node: ast.AST, name: str) -> list[str]:
     ]
 
 
-def line_of_text(function: types.FunctionType, text: str) -> int | None:
+def line_of_text(code: types.CodeType, text: str) -> int | None:
     """The line of the file where a string literal stands inside a function."""
-    found = definition_of(function)
+    found = definition_of(code)
     if found is None:
         return None
     for inner in ast.walk(found[0]):
@@ -103,7 +103,7 @@ def _copy(node: ast.AST) -> ast.AST:
 def _copy_field(value: object) -> object:
     if isinstance(value, ast.AST):
         return _copy(value)
-    return [_copy_field(item) for item in value] if isinstance(value, list) else value
+    return [_copy_field(item) for item in cast("list[object]", value)] if isinstance(value, list) else value
 
 
 def _definitions(file: str) -> tuple[Definition, ...]:

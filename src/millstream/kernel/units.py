@@ -58,7 +58,9 @@ def seen_of(store: Store, inputs: Sequence[Artifact], as_of: int | None) -> tupl
 def unit_key(unit: Unit, causes: Sequence[Cause]) -> str:
     """The cache key of a unit: its code and settings, its days, and the content that it sees."""
     inputs = [each.key if isinstance(each, Cut) else each.digest for each in unit.seen]
-    return digest_bytes(*(f"{cause.name}={cause.value}".encode() for cause in causes), f"{unit.start}:{unit.stop}".encode(), *(key.encode() for key in inputs))
+    return digest_bytes(
+        *(f"{cause.name}={cause.value}".encode() for cause in causes), f"{unit.start}:{unit.stop}".encode(), *(key.encode() for key in inputs)
+    )
 
 
 def input_causes(names: Sequence[str], seen: Sequence[Seen]) -> tuple[Cause, ...]:
@@ -82,7 +84,7 @@ def produce(store: Store, units: Sequence[Unit], *, facts: Facts, causes: Sequen
                 found |= results
                 rows += _joined([unit for _, unit in batch]).rows
             computed = len(missing)
-    return Outcome(_together([found[key] for key in keys], facts), whole, tuple(causes), computed, len(keys), rows)
+    return Outcome(_together([found[key] for key in keys]), whole, tuple(causes), computed, len(keys), rows)
 
 
 def _compute(store: Store, batch: Sequence[tuple[str, Unit]], facts: Facts, compute: Compute) -> dict[str, Artifact]:
@@ -90,37 +92,41 @@ def _compute(store: Store, batch: Sequence[tuple[str, Unit]], facts: Facts, comp
     result = compute(unit)
     if not isinstance(result, pl.DataFrame):
         return {batch[0][0]: store.write_value(*encode_value(result))}
-    kept = Facts(*(value if _present(value, result) else default for value, default in zip(_fields(facts), ((), None, None), strict=True)), facts.delay)
+    kept = _present_facts(facts, result)
     if unit.start is None:
         return {batch[0][0]: store.write_table(result, kept)}
     table = store.write_table(_within(result, kept, unit), kept)
     return {key: _days(table, each) for key, each in batch}
 
 
-def _fields(facts: Facts) -> tuple[tuple[str, ...], str | None, str | None]:
-    return facts.key, facts.time, facts.known_at
-
-
-def _present(value: tuple[str, ...] | str | None, frame: pl.DataFrame) -> bool:
-    names = (value,) if isinstance(value, str) else value or ()
-    return all(name in frame.columns for name in names)
+def _present_facts(facts: Facts, frame: pl.DataFrame) -> Facts:
+    """The facts whose columns the frame has: tables between may drop them."""
+    key = facts.key if set(facts.key) <= set(frame.columns) else ()
+    time, known_at = (name if name in frame.columns else None for name in (facts.time, facts.known_at))
+    return Facts(key, time, known_at, facts.delay)
 
 
 def _within(frame: pl.DataFrame, facts: Facts, unit: Unit) -> pl.DataFrame:
     """Only the rows that belong to the unit's days."""
     dated = dated_by(facts)
     if dated is None or not is_timed(facts, frame.columns):
-        raise StepError(f"a step with a partition must return its time, but this one returns {frame.columns}", hint="return the column that says when a row happened")
+        raise StepError(
+            f"a step with a partition must return its time, but this one returns {frame.columns}",
+            hint="return the column that says when a row happened",
+        )
     return frame.filter(pl.col(dated).cast(pl.Int64).is_between(unit.start, unit.stop, closed="left"))
 
 
 def _days(table: Table, unit: Unit) -> Table:
-    assert unit.start is not None and unit.stop is not None
+    assert unit.start is not None
+    assert unit.stop is not None
     days = [part for part in table.parts if part.day is not None and unit.start <= part.day < unit.stop]
-    return table_of(table.names, table.types, table.facts, days or [replace(table.parts[0], day=None, rows=0, digest="", earliest=None, latest=None, newest=None)])
+    return table_of(
+        table.names, table.types, table.facts, days or [replace(table.parts[0], day=None, rows=0, digest="", earliest=None, latest=None, newest=None)]
+    )
 
 
-def _together(artifacts: Sequence[Artifact], facts: Facts) -> Artifact:
+def _together(artifacts: Sequence[Artifact]) -> Artifact:
     first = artifacts[0]
     if len(artifacts) == 1 or isinstance(first, Value):
         return first
@@ -128,7 +134,10 @@ def _together(artifacts: Sequence[Artifact], facts: Facts) -> Artifact:
     shape = next((each for each in tables if each.rows), tables[0])
     for each in tables:
         if each.rows and (each.names, each.types) != (shape.names, shape.types):
-            raise StepError(f"a piece has columns {_columns(each)}, another has {_columns(shape)}", hint="cast in the function, so that every piece has the same types")
+            raise StepError(
+                f"a piece has columns {_columns(each)}, another has {_columns(shape)}",
+                hint="cast in the function, so that every piece has the same types",
+            )
     parts = [part for each in tables for part in each.parts]
     return table_of(shape.names, shape.types, shape.facts, [part for part in parts if part.rows] or parts[:1])
 
@@ -160,7 +169,9 @@ def _union(seen: Sequence[Seen]) -> Seen:
     cuts = [each for each in seen if isinstance(each, Cut)]
     if not cuts:
         return seen[0]
-    parts: dict[tuple[int | None, str], tuple[Part, int | None]] = {(part.day, part.digest): (part, until) for cut in cuts for part, until in cut.parts}
+    parts: dict[tuple[int | None, str], tuple[Part, int | None]] = {
+        (part.day, part.digest): (part, until) for cut in cuts for part, until in cut.parts
+    }
     ordered = sorted(parts.values(), key=lambda each: (each[0].day is None, each[0].day or 0))
     return Cut(cuts[0].table, tuple(ordered))
 
@@ -168,5 +179,8 @@ def _union(seen: Sequence[Seen]) -> Seen:
 def _summary(seen: Seen) -> str:
     if isinstance(seen, Value):
         return seen.digest[:16]
-    days = [f"{'' if part.day is None else part.day // DAY}:{part.digest[:8]}{'' if until is None else '@' + text_of(until)}" for part, until in seen.parts]
+    days = [
+        f"{'' if part.day is None else part.day // DAY}:{part.digest[:8]}{'' if until is None else '@' + text_of(until)}"
+        for part, until in seen.parts
+    ]
     return f"{seen.table.digest[:16]} {seen.rows} {' '.join(days)}"

@@ -6,14 +6,15 @@ and code that could not be followed are reported. Consistency (recompute from cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from millstream.features.declared_views import FunctionView, Label
+from millstream.features.declared_views import FunctionView
+from millstream.features.lowering import is_read
 from millstream.kernel.availability import text_of
-from millstream.kernel.declarations import Declaration, Table
+from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener
 from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.function import FunctionOperation
@@ -44,9 +45,11 @@ class Built:
     as_of: int
 
 
-def check(workspace: Workspace, names: Mapping[Declaration, str], models: Mapping[str, Model], *, as_of: int, listener: Listener | None = None) -> list[Finding]:
+def check(
+    workspace: Workspace, names: Mapping[Declaration, str], models: Mapping[str, Model], *, as_of: int, listener: Listener | None = None
+) -> list[Finding]:
     """Build everything but models, and look at it."""
-    tables = [workspace.lowering.label(each) if isinstance(each, Label) else workspace.lowering.table(each) for each in names if isinstance(each, Table | Label)]
+    tables = [workspace.lowering.node(each) for each in names if is_read(each)]
     lowered = [lower_model(name, model, workspace.lowering) for name, model in models.items()]
     targets = [*tables, *(nodes.examples for nodes in lowered)]
     result, progress = execute_targets(workspace, targets, as_of=as_of, command="check", listener=listener)
@@ -81,9 +84,15 @@ def _inconsistent(built: Built, node: Node) -> list[Finding]:
     before, now = (store.read(store.visible(each, moment)) for each in (earlier, artifact))
     if before.equals(now):
         return []
-    changed = [name for name in now.columns if before.height != now.height or not before.get_column(name).equals(now.get_column(name), null_equal=True)]
+    changed = [
+        name for name in now.columns if before.height != now.height or not before.get_column(name).equals(now.get_column(name), null_equal=True)
+    ]
     message = f"rows that counted on {text_of(moment)} are others when recomputed from what was known then: {', '.join(changed)}"
-    return [Finding(node.name, message, serious=True, hint="a later fact comes in through one of its inputs: say known_at=, or join as of the row's own time")]
+    return [
+        Finding(
+            node.name, message, serious=True, hint="a later fact comes in through one of its inputs: say known_at=, or join as of the row's own time"
+        )
+    ]
 
 
 def _middle(table: StoredTable) -> int | None:
@@ -94,17 +103,30 @@ def _middle(table: StoredTable) -> int | None:
 def _self_matches(model: Model, name: str) -> list[Finding]:
     question = model.examples.rows
     return [
-        Finding(name, f"{view.title} is made of the question's own table, so a question meets itself", serious=False, hint="an aggregate never does: its window is open at the moment asked")
+        Finding(
+            name,
+            f"{view.title} is made of the question's own table, so a question meets itself",
+            serious=False,
+            hint="an aggregate never does: its window is open at the moment asked",
+        )
         for view in model.examples.features
         if isinstance(view, FunctionView) and view.inputs[0] is question and view.facts.key == question.facts.key and view.timed
     ]
 
 
-def _always_null(built: Built, examples: Node, features: object) -> list[Finding]:
+def _always_null(built: Built, examples: Node, features: Callable[[Sequence[str]], list[str]]) -> list[Finding]:
     artifact = built.artifacts[examples]
-    assert isinstance(artifact, StoredTable) and callable(features)
+    assert isinstance(artifact, StoredTable)
     names = features(artifact.names)
     seen = built.workspace.store.visible(artifact, built.as_of)
     frame = built.workspace.store.read(seen, names)
     empty = [name for name in names if frame.height and frame.get_column(name).null_count() == frame.height]
-    return [Finding(examples.name, f"feature '{name}' is null in all {frame.height:,} rows", serious=True, hint="is it looked up by the right column, of the same spelling?") for name in empty]
+    return [
+        Finding(
+            examples.name,
+            f"feature '{name}' is null in all {frame.height:,} rows",
+            serious=True,
+            hint="is it looked up by the right column, of the same spelling?",
+        )
+        for name in empty
+    ]

@@ -17,7 +17,7 @@ from millstream.kernel.records import Artifact
 from millstream.kernel.triggers import AllOf, AnyOf, Every, Trigger
 from millstream.maintenance.declare import Retraining
 from millstream.maintenance.judgement import Block, judge_on, newest_third, unseen_by_both
-from millstream.maintenance.run import evidence_from, evidence_of, execute_targets, first_error, register
+from millstream.maintenance.run import Made, evidence_from, evidence_of, execute_targets, first_error, register
 from millstream.monitoring.declare import Condition, Monitor
 from millstream.monitoring.watch import Watch, watch_version
 from millstream.registry.records import Event, Version
@@ -65,18 +65,33 @@ class Present:
     artifacts: Mapping[Node, Artifact]
 
 
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One turn while it goes on: what it works with, and what it has seen."""
+
+    workspace: Workspace
+    life: Life
+    as_of: int
+    champion: OpenVersion
+    watch: Watch
+    listener: Listener | None
+
+    def turn(self, trigger: str | None = None) -> Turn:
+        """A turn that judged nothing."""
+        return Turn(self.life.name, self.as_of, self.watch, trigger, None, None, self.champion.version, None, 0)
+
+
 def maintain(workspace: Workspace, life: Life, *, as_of: int, listener: Listener | None = None) -> Turn:
     """Watch the champion; train and judge a challenger if the retraining's trigger says so, or judge the one that waits."""
-    present = look(workspace, life, as_of=as_of, listener=listener)
+    rows = look(workspace, life, as_of=as_of, listener=listener).rows
     champion = open_version(workspace, champion_of(workspace, life.name))
-    watch = watch_version(workspace, champion, present.rows, window=life.monitor.window if life.monitor else None, as_of=as_of)
+    watch = watch_version(workspace, champion, rows, window=life.monitor.window if life.monitor else None, as_of=as_of)
+    loop = Loop(workspace, life, as_of, champion, watch, listener)
     waiting = workspace.registry.challenger(life.name)
     if waiting is not None:
-        return _judge_waiting(workspace, life, present, champion, open_version(workspace, waiting), watch, listener)
-    trigger = life.retraining and fired(life.retraining.when, watch, last_training(workspace, life.name), as_of)
-    if not trigger:
-        return Turn(life.name, as_of, watch, None, None, None, champion.version, None, 0)
-    return _retrain(workspace, life, present, champion, watch, trigger, listener)
+        return _judge_waiting(loop, rows, open_version(workspace, waiting))
+    trigger = fired(life.retraining.when, watch, last_training(workspace, life.name), as_of) if life.retraining else None
+    return _retrain(loop, rows, trigger) if trigger else loop.turn()
 
 
 def look(workspace: Workspace, life: Life, *, as_of: int, listener: Listener | None = None) -> Present:
@@ -110,56 +125,58 @@ def last_training(workspace: Workspace, model: str) -> int:
     return max(event.moment for event in workspace.registry.history(model) if event.action == "registered")
 
 
-def _retrain(workspace: Workspace, life: Life, present: Present, champion: OpenVersion, watch: Watch, trigger: str, listener: Listener | None) -> Turn:
+def _retrain(loop: Loop, rows: pl.DataFrame, trigger: str) -> Turn:
     """Fit on everything before the block, judge on the block, and refit with it if accepted."""
-    block = newest_third(present.rows, champion)
+    block = newest_third(rows, loop.champion)
     if block is None:
-        return Turn(life.name, watch.as_of, watch, trigger, None, None, champion.version, None, 0)
-    version = _train(workspace, life, as_of=block.start, moment=watch.as_of, listener=listener)
-    return _decide(workspace, life, champion, open_version(workspace, version), watch, trigger, block, listener)
+        return loop.turn(trigger)
+    return _decide(loop, open_version(loop.workspace, _train(loop, as_of=block.start)), block, trigger)
 
 
-def _judge_waiting(workspace: Workspace, life: Life, present: Present, champion: OpenVersion, challenger: OpenVersion, watch: Watch, listener: Listener | None) -> Turn:
-    block = unseen_by_both(present.rows, champion, challenger)
-    if block is None:
-        return Turn(life.name, watch.as_of, watch, None, None, challenger.version, champion.version, None, 0)
-    return _decide(workspace, life, champion, challenger, watch, "a challenger waits", block, listener)
+def _judge_waiting(loop: Loop, rows: pl.DataFrame, challenger: OpenVersion) -> Turn:
+    block = unseen_by_both(rows, loop.champion, challenger)
+    return loop.turn() if block is None else _decide(loop, challenger, block, f"{challenger.version.name} waits")
 
 
-def _decide(workspace: Workspace, life: Life, champion: OpenVersion, challenger: OpenVersion, watch: Watch, trigger: str, block: Block, listener: Listener | None) -> Turn:
-    gate = life.deployment.accept if life.deployment else None
-    verdict = judge_on(block, challenger, champion, gate)
-    bounds = (block.start, block.stop)
-    office, version = champion.version, challenger.version
-    if verdict.outcome == "accepted" and gate is not None:
-        version = _refit(workspace, life, challenger, as_of=watch.as_of, listener=listener)
-        workspace.registry.promote(version, moment=watch.as_of, reason=f"{verdict.gate}: {verdict.reason}", difference=verdict.difference, block=bounds)
-        office = version
-    elif verdict.outcome != "accepted":
-        action = "refused" if verdict.outcome == "refused" else "needs_labels"
-        workspace.registry.note(Event(life.name, action, version.version, watch.as_of, _now(), f"{verdict.gate}: {verdict.reason}", verdict.difference, bounds))
-    return Turn(life.name, watch.as_of, watch, trigger, verdict, version, office, bounds, block.rows.height)
+def _decide(loop: Loop, challenger: OpenVersion, block: Block, trigger: str) -> Turn:
+    """What the gate says; what it accepts is refitted with the block and promoted. Without a gate it is left to `promote`."""
+    registry, gate = loop.workspace.registry, loop.life.deployment.accept if loop.life.deployment else None
+    verdict, bounds = judge_on(block, challenger, loop.champion, gate), (block.start, block.stop)
+    office, version = loop.champion.version, challenger.version
+    reason = f"{verdict.gate}: {verdict.reason}"
+    if verdict.outcome != "accepted":
+        registry.note(Event(loop.life.name, verdict.outcome, version.version, loop.as_of, _now(), reason, verdict.difference, bounds))
+    elif gate is not None:
+        office = version = _refit(loop, challenger)
+        registry.promote(version, moment=loop.as_of, reason=reason, difference=verdict.difference, block=bounds)
+    return Turn(loop.life.name, loop.as_of, loop.watch, trigger, verdict, version, office, bounds, block.rows.height)
 
 
-def _train(workspace: Workspace, life: Life, *, as_of: int, moment: int, listener: Listener | None) -> Version:
-    nodes = lower_model(life.name, life.model, workspace.lowering)
-    bundle = lower_bundle(nodes, workspace.lowering)
-    artifacts, run = _made(workspace, [*nodes.targets, bundle], as_of=as_of, command="retrain", listener=listener)
-    evidence = evidence_from(workspace.store, nodes, artifacts)
-    version, _ = register(workspace, nodes, bundle, artifacts, evidence, run=run, as_of=as_of, origin="retrain", moment=moment)
+def _train(loop: Loop, *, as_of: int) -> Version:
+    """A whole new comparison on what was known when the block began."""
+    nodes = lower_model(loop.life.name, loop.life.model, loop.workspace.lowering)
+    made = _bundle(loop, nodes, nodes.targets, as_of=as_of, command="retrain")
+    version, _ = register(loop.workspace, made, evidence_from(loop.workspace.store, made), origin="retrain", moment=loop.as_of)
     return version
 
 
-def _refit(workspace: Workspace, life: Life, challenger: OpenVersion, *, as_of: int, listener: Listener | None) -> Version:
+def _refit(loop: Loop, challenger: OpenVersion) -> Version:
     """The judged challenger fitted again on all that is known by now, by the same fit record."""
-    nodes = follow_record(lower_model(life.name, life.model, workspace.lowering), challenger.version.record)
-    bundle = lower_bundle(nodes, workspace.lowering)
-    progress, run = _made(workspace, [bundle], as_of=as_of, command="refit", listener=listener)
-    version, _ = register(workspace, nodes, bundle, progress, evidence_of(challenger.version), run=run, as_of=as_of, origin="retrain")
+    nodes = follow_record(lower_model(loop.life.name, loop.life.model, loop.workspace.lowering), challenger.version.record)
+    made = _bundle(loop, nodes, (), as_of=loop.as_of, command="refit")
+    version, _ = register(loop.workspace, made, evidence_of(challenger.version), origin="retrain", moment=loop.as_of)
     return version
 
 
-def _made(workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None) -> tuple[Mapping[Node, Artifact], str]:
+def _bundle(loop: Loop, nodes: ModelNodes, more: Sequence[Node], *, as_of: int, command: str) -> Made:
+    bundle = lower_bundle(nodes, loop.workspace.lowering)
+    artifacts, run = _made(loop.workspace, [*more, bundle], as_of=as_of, command=command, listener=loop.listener)
+    return Made(nodes, bundle, artifacts, run, as_of)
+
+
+def _made(
+    workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None
+) -> tuple[Mapping[Node, Artifact], str]:
     result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener)
     error = first_error(result)
     if error is not None:

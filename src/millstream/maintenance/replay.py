@@ -50,12 +50,21 @@ def ticks_between(start: int, stop: int, every: str) -> Iterator[int]:
         number += 1
 
 
-def replay(workspace: Workspace, life: Life, *, start: int, stop: int, every: str, on_tick: Callable[[Trained | Tick], None] | None = None, listener: Listener | None = None) -> Replay:
+def replay(
+    workspace: Workspace,
+    life: Life,
+    *,
+    start: int,
+    stop: int,
+    every: str,
+    on_tick: Callable[[Trained | Tick], None] | None = None,
+    listener: Listener | None = None,
+) -> Replay:
     """Live the life of a model again between two moments; its decisions touch nothing outside the replay's own ledger."""
     moments = list(ticks_between(start, stop, every))
     if not moments:
         raise ConfigurationError(f"there is no tick between {text_of(start)} and {text_of(stop)}", hint="say --to later, or --every shorter")
-    tell = on_tick or (lambda _: None)
+    tell = on_tick or _nobody
     name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     own = _of_its_own(workspace, name)
     deployments = {life.name: life.deployment} if life.deployment else {}
@@ -73,6 +82,10 @@ def replay(workspace: Workspace, life: Life, *, start: int, stop: int, every: st
         tell(tick)
         before = moment
     return Replay(name, trained, tuple(ticks), not_replayable([trained.nodes.examples]))
+
+
+def _nobody(_: Trained | Tick) -> None:
+    """Listens to nothing."""
 
 
 def not_replayable(targets: list[Node]) -> tuple[str, ...]:

@@ -55,23 +55,32 @@ class RunResult:
     trained: Sequence[Trained]
     errors: Sequence[Exception]
     notes: Sequence[str]
-    artifacts: Mapping[Node, Artifact] = field(default_factory=dict)
+    artifacts: Mapping[Node, Artifact] = field(default_factory=dict[Node, Artifact])
 
 
-def run(workspace: Workspace, models: Mapping[str, Model], deployments: Mapping[str, Deployment], *, as_of: int, more: Sequence[Node] = (), command: str = "run", listener: Listener | None = None) -> RunResult:
+def run(
+    workspace: Workspace,
+    models: Mapping[str, Model],
+    deployments: Mapping[str, Deployment],
+    *,
+    as_of: int,
+    more: Sequence[Node] = (),
+    command: str = "run",
+    listener: Listener | None = None,
+) -> RunResult:
     """Make all models (and the nodes in `more`) as of a moment, registering what is new."""
     lowered = {name: lower_model(name, model, workspace.lowering) for name, model in models.items()}
     bundles = {name: lower_bundle(nodes, workspace.lowering) for name, nodes in lowered.items()}
     targets = [*more, *(node for name, nodes in lowered.items() for node in (*nodes.targets, bundles[name]))]
     result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener)
-    trained = []
-    for name, nodes in lowered.items():
-        if bundles[name] in progress.artifacts and nodes.scored in progress.artifacts:
-            trained.append(_register(workspace, nodes, bundles[name], progress, deployments.get(name), run_name=result.report.run, as_of=as_of))
+    made = [Made(nodes, bundles[name], progress.artifacts, result.report.run, as_of) for name, nodes in lowered.items()]
+    trained = [_register(workspace, each, deployments.get(each.nodes.name)) for each in made if _finished(each)]
     return RunResult(result.report, trained, result.errors, result.notes, progress.artifacts)
 
 
-def execute_targets(workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None = None) -> tuple[RunResult, Progress]:
+def execute_targets(
+    workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None = None
+) -> tuple[RunResult, Progress]:
     """Run the targets and all that they need, on record."""
     started = time.perf_counter()
     identity = workspace.ledger.begin(as_of=as_of, command=command, environment=dict(environment()), settings=workspace.lowering.settings)
@@ -89,6 +98,17 @@ def execute_targets(workspace: Workspace, targets: Sequence[Node], *, as_of: int
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What a run made of one model: its nodes, the node of its bundle, and all artifacts."""
+
+    nodes: ModelNodes
+    bundle: Node
+    artifacts: Mapping[Node, Artifact]
+    run: str
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What speaks for a version: how it was fitted, and what was scored on the test block."""
 
@@ -97,10 +117,10 @@ class Evidence:
     baseline: Score
 
 
-def evidence_from(store: Store, nodes: ModelNodes, artifacts: Mapping[Node, Artifact]) -> Evidence:
+def evidence_from(store: Store, made: Made) -> Evidence:
     """The evidence that a run made."""
-    scored = scored_of(store, nodes, artifacts)
-    return Evidence(comparison_of(store, nodes, artifacts).record, scored.winner, scored.baseline)
+    scored = scored_of(store, made)
+    return Evidence(comparison_of(store, made).record, scored.winner, scored.baseline)
 
 
 def evidence_of(version: Version) -> Evidence:
@@ -108,49 +128,50 @@ def evidence_of(version: Version) -> Evidence:
     return Evidence(version.record, version.test, version.baseline)
 
 
-def register(
-    workspace: Workspace, nodes: ModelNodes, bundle: Node, artifacts: Mapping[Node, Artifact], evidence: Evidence, *, run: str, as_of: int, origin: Literal["run", "retrain"], moment: int | None = None
-) -> tuple[Version, bool]:
+def register(workspace: Workspace, made: Made, evidence: Evidence, *, origin: Literal["run", "retrain"], moment: int) -> tuple[Version, bool]:
     """The version of a bundle: the one on record if nothing is new, else the next one. Says whether it is new."""
-    made = artifacts[bundle]
-    known = next((each for each in workspace.registry.versions(nodes.name) if each.bundle == made.digest), None)
+    bundle, model = made.artifacts[made.bundle], made.nodes.name
+    known = next((each for each in workspace.registry.versions(model) if each.bundle == bundle.digest), None)
     if known is not None:
         return known, False
-    asked = workspace.store.read(_whole(workspace.store, artifacts[nodes.rows]), [ASKED]).get_column(ASKED)
-    until = asked.max()
-    digests = tuple((node.name, artifact.digest) for node, artifact in artifacts.items())
-    lineage = Lineage(run, as_of, until if isinstance(until, int) else None, asked.len(), digests, environment())
-    foreign = _is_foreign(nodes.training.named(evidence.record.method).method)
+    lineage = _lineage(workspace.store, made)
+    foreign = _is_foreign(made.nodes.training.named(evidence.record.method).method)
 
     def make(number: int) -> Version:
         created = time.time_ns() // 1_000
-        return Version(nodes.name, number, created, made.digest, origin, lineage, evidence.record, evidence.test, evidence.baseline, foreign)
+        return Version(model, number, created, bundle.digest, origin, lineage, evidence.record, evidence.test, evidence.baseline, foreign)
 
-    return workspace.registry.register(nodes.name, make, moment=as_of if moment is None else moment), True
+    return workspace.registry.register(model, make, moment=moment), True
 
 
-def comparison_of(store: Store, nodes: ModelNodes, artifacts: Mapping[Node, Artifact]) -> Comparison:
+def _lineage(store: Store, made: Made) -> Lineage:
+    asked = store.read(_whole(store, made.artifacts[made.nodes.rows]), [ASKED]).get_column(ASKED)
+    until = asked.max()
+    digests = tuple((node.name, artifact.digest) for node, artifact in made.artifacts.items())
+    return Lineage(made.run, made.as_of, until if isinstance(until, int) else None, asked.len(), digests, environment())
+
+
+def comparison_of(store: Store, made: Made) -> Comparison:
     """The comparison that a run made."""
-    return msgspec.msgpack.decode(_content(store, artifacts[nodes.comparison]), type=Comparison)
+    return msgspec.msgpack.decode(_content(store, made.artifacts[made.nodes.comparison]), type=Comparison)
 
 
-def scored_of(store: Store, nodes: ModelNodes, artifacts: Mapping[Node, Artifact]) -> Scored:
+def scored_of(store: Store, made: Made) -> Scored:
     """The scored fit that a run made."""
-    return msgspec.msgpack.decode(_content(store, artifacts[nodes.scored]), type=Scored)
+    return msgspec.msgpack.decode(_content(store, made.artifacts[made.nodes.scored]), type=Scored)
 
 
-def _register(workspace: Workspace, nodes: ModelNodes, bundle: Node, progress: Progress, deployment: Deployment | None, *, run_name: str, as_of: int) -> Trained:
-    store = workspace.store
-    evidence = evidence_from(store, nodes, progress.artifacts)
-    version, fresh = register(workspace, nodes, bundle, progress.artifacts, evidence, run=run_name, as_of=as_of, origin="run")
-    comparison, scored = comparison_of(store, nodes, progress.artifacts), scored_of(store, nodes, progress.artifacts)
+def _register(workspace: Workspace, made: Made, deployment: Deployment | None) -> Trained:
+    store, name = workspace.store, made.nodes.name
+    comparison, scored = comparison_of(store, made), scored_of(store, made)
+    version, fresh = register(workspace, made, evidence_from(store, made), origin="run", moment=made.as_of)
     verdict = None
-    if fresh and workspace.registry.champion(nodes.name) is None:
-        verdict = _first(workspace, version, deployment, scored, as_of)
+    if fresh and workspace.registry.champion(name) is None:
+        verdict = _first(workspace, version, deployment, scored, made.as_of)
     costs = {entry.method: cost_of(store, entry.artifacts) for entry in comparison.entries}
-    asked = seen_of(store, [progress.artifacts[nodes.examples]], as_of)[0]
+    asked = seen_of(store, [made.artifacts[made.nodes.examples]], made.as_of)[0]
     assert isinstance(asked, Cut)
-    return Trained(nodes, version, workspace.registry.alias(version), fresh, comparison, costs, scored, asked.rows, comparison.rows, verdict)
+    return Trained(made.nodes, version, workspace.registry.alias(version), fresh, comparison, costs, scored, asked.rows, comparison.rows, verdict)
 
 
 def _first(workspace: Workspace, version: Version, deployment: Deployment | None, scored: Scored, as_of: int) -> Verdict | None:
@@ -163,6 +184,10 @@ def _first(workspace: Workspace, version: Version, deployment: Deployment | None
     if verdict.outcome == "accepted":
         workspace.registry.promote(version, moment=as_of, reason=f"the first version; {gate_text(gate)}: {verdict.reason}")
     return verdict
+
+
+def _finished(made: Made) -> bool:
+    return made.bundle in made.artifacts and made.nodes.scored in made.artifacts
 
 
 def _content(store: Store, artifact: Artifact) -> bytes:

@@ -109,12 +109,13 @@ def _level_cells(reference: ColumnProfile, counted: ColumnCounts) -> Iterator[Ce
     A listed level whose count only luck may have put on the list would seem to fall when counted again (the winner's
     curse): it joins the others, unless it rose, which luck of that sort cannot feign. So does one not listed at all.
     """
-    candidates = [Cell(name, before, now) for (name, before), now in zip(reference.levels, counted.levels, strict=True)]
-    sure = sure_count(reference)
+    listed = [Cell(name, before, now) for (name, before), now in zip(reference.levels, counted.levels, strict=True)]
+    sure, rows = sure_count(reference), (reference.rows, counted.rows)
+    own = [cell for cell in listed if cell.before >= sure or _surged(cell, *rows)]
     if counted.newcomer:
         name, now = counted.newcomer
-        candidates.append(Cell(name, min(reference.levels[-1][1], reference.other), now))
-    own = [cell for cell in candidates if cell.before >= sure or _surged(cell, reference.rows, counted.rows)]
+        newcomer = Cell(name, min(reference.levels[-1][1], reference.other), now)  # it had at most so many rows
+        own += [newcomer] if _surged(newcomer, *rows) else []
     yield from own
     before = reference.rows - reference.nulls - sum(cell.before for cell in own)
     now = counted.rows - counted.nulls - sum(cell.now for cell in own)

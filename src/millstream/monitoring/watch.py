@@ -1,4 +1,4 @@
-"""Is the world still so, was the model right: the rows since the last training against the champion's training profile, and predictions against labels."""
+"""Is the world still so, was the model right: rows against the champion's training profile, predictions against labels."""
 
 from __future__ import annotations
 

@@ -14,13 +14,25 @@ from millstream.registry.records import InputField, Plan
 from millstream.training.problem import Problem
 
 
-def make_plan(model: str, *, question: Question, problem: Problem, looked_up_by: Collection[str], asked: pl.DataFrame, examples: pl.DataFrame, features: tuple[str, ...]) -> Plan:
+def make_plan(
+    model: str,
+    *,
+    question: Question,
+    problem: Problem,
+    looked_up_by: Collection[str],
+    asked: pl.DataFrame,
+    examples: pl.DataFrame,
+    features: tuple[str, ...],
+) -> Plan:
     """The plan of a model; `asked` are the question's columns, `examples` the rows of the training set.
 
     A column that is ignored and by which no view is looked up need not be sent.
     """
     columns = [name for name in asked.columns if question.separate or name != question.label]
-    fields = tuple(_field(name, asked.schema[name], examples.get_column(name), question, optional=name in question.ignore and name not in looked_up_by) for name in columns)
+    fields = tuple(
+        _field(name, asked.schema[name], examples.get_column(name), question, optional=name in question.ignore and name not in looked_up_by)
+        for name in columns
+    )
     return Plan(model, question.label, problem.task, problem.metric, problem.classes, question.facts, fields, features, _schema(examples))
 
 
@@ -39,7 +51,7 @@ def _kind(name: str, kind: pl.DataType) -> Literal["number", "integer", "boolean
         return "number"
     if isinstance(kind, pl.Datetime | pl.Date):
         return "moment"
-    if kind in (pl.String, pl.Null) or isinstance(kind, pl.Categorical | pl.Enum):
+    if isinstance(kind, pl.String | pl.Null | pl.Categorical | pl.Enum):
         return "level"
     raise DeclarationError(f"column '{name}' is {kind}, which a request cannot carry", hint="make a number, a text or a moment of it in a step")
 

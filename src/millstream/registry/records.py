@@ -76,11 +76,14 @@ class Version(msgspec.Struct, frozen=True):
         return f"{self.model}@{self.version}"
 
 
+Action = Literal["registered", "promoted", "refused", "needs_labels", "rolled_back"]
+
+
 class Event(msgspec.Struct, frozen=True):
     """One line of a model's history. `moment` is the as-of moment it was decided for, `at` the clock."""
 
     model: str
-    action: Literal["registered", "promoted", "refused", "needs_labels", "rolled_back"]
+    action: Action
     version: int
     moment: int
     at: int

@@ -38,7 +38,9 @@ class Registry:
             number = connection.execute("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE model = ?", (model,)).fetchone()[0]
             version = make(number)
             connection.execute("INSERT INTO versions VALUES (?, ?, ?)", (model, number, msgspec.msgpack.encode(version)))
-            event = Event(model, "registered", number, moment, _now(), f"made by {version.origin}: {version.record.method}, {version.lineage.rows:,} rows")
+            event = Event(
+                model, "registered", number, moment, _now(), f"made by {version.origin}: {version.record.method}, {version.lineage.rows:,} rows"
+            )
             connection.execute("INSERT INTO history (model, record) VALUES (?, ?)", (model, msgspec.msgpack.encode(event)))
         return version
 
@@ -72,7 +74,9 @@ class Registry:
             return "champion"
         return "challenger" if self.challenger(version.model) == version else None
 
-    def promote(self, version: Version, *, moment: int, reason: str, difference: PairedDifference | None = None, block: tuple[int, int] | None = None) -> Event:
+    def promote(
+        self, version: Version, *, moment: int, reason: str, difference: PairedDifference | None = None, block: tuple[int, int] | None = None
+    ) -> Event:
         """Put a version in office and record why."""
         return self._put(version, Event(version.model, "promoted", version.version, moment, _now(), reason, difference, block))
 
@@ -83,7 +87,9 @@ class Registry:
             raise NotFoundError(f"{model} has no champion", hint="`millstream run` registers the first version")
         before = [event.version for event in self.history(model) if event.action in ("promoted", "rolled_back") and event.version != champion.version]
         if not before:
-            raise NotFoundError(f"{champion.name} is the only version that has been champion", hint=f"`millstream promote {model}@N` puts another in office")
+            raise NotFoundError(
+                f"{champion.name} is the only version that has been champion", hint=f"`millstream promote {model}@N` puts another in office"
+            )
         version = self.version(model, before[-1])
         self._put(version, Event(model, "rolled_back", version.version, moment, _now(), reason))
         return version

@@ -25,7 +25,8 @@ def answered(workspace: Workspace, model: str) -> pl.DataFrame | None:
 def scores_given(workspace: Workspace, model: str, task: str, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame | None:
     """Key and `score` of every answer on record, batch and real time, the first one given for each key; `kinds` are the types of the key."""
     column = "probability" if task == "binary" else "prediction"
-    batch, frames = answered(workspace, model), []
+    batch = answered(workspace, model)
+    frames: list[pl.DataFrame] = []
     if batch is not None:
         frames.append(batch.select(*kinds, pl.col(column).cast(pl.Float64).alias("score"), "predicted_at"))
     log = workspace.folder / "predictions"
@@ -76,9 +77,11 @@ def write_whole(frame: pl.DataFrame, path: Path) -> None:
         frame.write_parquet(temporary, compression="zstd")
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}", hint="free some space or make the folder writable, and run again") from error
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}", hint="free some space or make the folder writable, and run again"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

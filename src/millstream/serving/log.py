@@ -30,6 +30,8 @@ _FRAME = struct.Struct("<II")
 _END = _FRAME.pack(0, crc32(b"end"))
 _DECODER = msgspec.msgpack.Decoder(LoggedPrediction)
 
+LogMode = Literal["fast", "durable", "sync"]
+
 
 class PredictionLog:
     """Appends predictions to segments of its own in a directory that other processes may share.
@@ -42,7 +44,7 @@ class PredictionLog:
         self,
         directory: Path | str,
         *,
-        mode: Literal["fast", "durable", "sync"] = "durable",
+        mode: LogMode = "durable",
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         """Open a new segment in `directory`, made if missing; raises StoreError when that fails."""

@@ -27,7 +27,10 @@ def prove_features(predictor: Predictor, golden: pl.DataFrame) -> None:
         _, values = predictor.values({name: row[name] for name in names})
         for feature in predictor.plan.features:
             if not same(values.get(feature), row[feature]):
-                raise StepError(f"{predictor.plan.model}: '{feature}' of {_key(predictor, row)} is {row[feature]!r} in training, but {values.get(feature)!r} for one request", hint="a view that reads what came later cannot be served; `millstream check` finds it")
+                told = f"'{feature}' of {_key(predictor, row)} is {row[feature]!r} in training, but {values.get(feature)!r} for one request"
+                raise StepError(
+                    f"{predictor.plan.model}: {told}", hint="a view that reads what came later cannot be served; `millstream check` finds it"
+                )
 
 
 def prove_scores(model: str, candidate: FittedCandidate, golden: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.float64]]:
@@ -37,7 +40,10 @@ def prove_scores(model: str, candidate: FittedCandidate, golden: pl.DataFrame) -
     tolerance = TOLERANCE if candidate.fitted is None or isinstance(candidate.fitted, Linear) else 0.0
     for place, alone in enumerate(_one_by_one(candidate, probes)):
         if not abs(alone - batch[place]) <= tolerance * max(1.0, abs(batch[place])):
-            raise StepError(f"{model}: one row scores {alone!r}, the same row in a batch {float(batch[place])!r}", hint="this is a defect of millstream or of the estimator: please report it")
+            raise StepError(
+                f"{model}: one row scores {alone!r}, the same row in a batch {float(batch[place])!r}",
+                hint="this is a defect of millstream or of the estimator: please report it",
+            )
     return probes, batch
 
 
@@ -57,7 +63,11 @@ def _one_by_one(candidate: FittedCandidate, probes: pl.DataFrame) -> Sequence[fl
 
 def _variations(candidate: FittedCandidate, golden: pl.DataFrame) -> list[pl.DataFrame]:
     some = golden.head(NULLED_ROWS)
-    return [_varied(some, column.name, value) for column in candidate.preparation.inputs for value in _rare(some.schema[column.name], nullable=column.nullable or candidate.fitted is not None)]
+    return [
+        _varied(some, column.name, value)
+        for column in candidate.preparation.inputs
+        for value in _rare(some.schema[column.name], nullable=column.nullable or candidate.fitted is not None)
+    ]
 
 
 def _varied(frame: pl.DataFrame, column: str, value: object) -> pl.DataFrame:
@@ -78,5 +88,3 @@ def _rare(kind: pl.DataType, *, nullable: bool) -> list[object]:
 def _key(predictor: Predictor, row: Mapping[str, object]) -> str:
     key = predictor.plan.facts.key
     return ", ".join(str(row[name]) for name in key) or "a row"
-
-

@@ -47,7 +47,9 @@ def questions(workspace: Workspace, nodes: ModelNodes, artifacts: Mapping[Node, 
     return truth_of_rows(workspace.store, nodes.question, *(cut_of(each) for each in seen))
 
 
-def predict_open(workspace: Workspace, model: str, rows: pl.DataFrame, deployment: Deployment | None, *, since: int | None = None, open_only: bool = True) -> Batch:
+def predict_open(
+    workspace: Workspace, model: str, rows: pl.DataFrame, deployment: Deployment | None, *, since: int | None = None, open_only: bool = True
+) -> Batch:
     """Answer the rows that are open (or all of `rows` asked since a moment) and were not answered by this version yet."""
     version = champion_of(workspace, model)
     opened = open_version(workspace, version)

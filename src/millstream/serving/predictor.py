@@ -55,7 +55,9 @@ class Predictor:
 
     def fields(self) -> tuple[RequestField, ...]:
         """The columns of a request."""
-        return tuple(RequestField(field.name, field.kind, required=field.required, nullable=field.nullable, role=field.role) for field in self.plan.fields)
+        return tuple(
+            RequestField(field.name, field.kind, required=field.required, nullable=field.nullable, role=field.role) for field in self.plan.fields
+        )
 
     def answer(self, request: Mapping[str, object], request_id: str) -> Answer:
         """Score one decoded request as of its moment."""
@@ -70,7 +72,9 @@ class Predictor:
         asked, values = self._asked(request)
         at = min(asked, self.retained.now())
         if self.retained.since is not None and at < self.retained.since:
-            raise RequestError(f"asked as of {text_of(at)}, but features are kept from {text_of(self.retained.since)} on", path=f"$.{self.plan.facts.time}")
+            raise RequestError(
+                f"asked as of {text_of(at)}, but features are kept from {text_of(self.retained.since)} on", path=f"$.{self.plan.facts.time}"
+            )
         for view in self._views:
             if isinstance(view, OnDemand):
                 values.update(self._on_demand(view, values))
@@ -91,7 +95,9 @@ class Predictor:
 
     def _on_demand(self, view: OnDemand, values: Mapping[str, object]) -> dict[str, object]:
         names = [*self._question, *(name for read in view.reads for name in self._brings[read])]
-        row = pl.DataFrame({name: [_typed(values.get(name), self._schema[name])] for name in names}, schema={name: self._schema[name] for name in names})
+        row = pl.DataFrame(
+            {name: [_typed(values.get(name), self._schema[name])] for name in names}, schema={name: self._schema[name] for name in names}
+        )
         brought = view.features(row, self.plan.facts.key).row(0, named=True)
         self._brings[view.name] = list(brought)
         return brought
@@ -109,7 +115,9 @@ def _row_score(candidate: FittedCandidate, plan: Plan) -> Callable[[Mapping[str,
     if candidate.fitted is None:
         schema = pl.read_ipc(io.BytesIO(plan.schema)).schema
         kinds = {name: schema[name] for name in plan.features}
-        return lambda values: float(candidate.scores(pl.DataFrame({name: [_typed(values.get(name), kind)] for name, kind in kinds.items()}, schema=kinds))[0])
+        return lambda values: float(
+            candidate.scores(pl.DataFrame({name: [_typed(values.get(name), kind)] for name, kind in kinds.items()}, schema=kinds))[0]
+        )
     prepare, score = compile_row(candidate.preparation), compile_score(candidate.fitted)
     return lambda values: score(prepare(values))
 
@@ -120,5 +128,3 @@ def _typed(value: object, kind: pl.DataType) -> object:
     if isinstance(kind, pl.Datetime) and isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     return value
-
-

@@ -42,7 +42,8 @@ class Release:
     def bundle(self, store: Store, seen: tuple[Seen, ...]) -> bytes:
         """Plan, model, profile and probes; raises StepError where one row and the batch differ."""
         examples, rows, refit = seen[0], seen[1], seen[2]
-        assert isinstance(examples, Cut) and isinstance(refit, Value)
+        assert isinstance(examples, Cut)
+        assert isinstance(refit, Value)
         learnt = self.nodes.training.read(store, rows)
         candidate = unpack_candidate(store.read_value(refit))
         asked = asked_rows(store, examples, self.nodes.question)
@@ -92,7 +93,8 @@ def online_views(store: Store, views: Sequence[View], seen: Sequence[Seen], *, s
 
 
 def _online(store: Store, view: View, seen: Seen, since: int | None) -> OnlineTable:
-    assert isinstance(seen, Cut) and not isinstance(view, OnDemand)
+    assert isinstance(seen, Cut)
+    assert not isinstance(view, OnDemand)
     reach = view.reach
     recent = seen if since is None or reach is None else seen.between(since - reach, None)
     frame: pl.DataFrame = store.read(recent)

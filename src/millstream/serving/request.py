@@ -94,14 +94,10 @@ def _shape(fields: Sequence[RequestField]) -> type[msgspec.Struct]:
         raise DeclarationError(f"two fields of a request have one name: {sorted(rename.values())}")
     columns = [_column(f"f{number}", field) for number, field in enumerate(fields)]
     try:
-        return msgspec.defstruct(
-            "Request", columns, rename=rename, forbid_unknown_fields=True, frozen=True, kw_only=True, gc=False
-        )
+        return msgspec.defstruct("Request", columns, rename=rename, forbid_unknown_fields=True, frozen=True, kw_only=True, gc=False)
     except ValueError:
         odd = [name for name in rename.values() if re.search(r'["\\\x00-\x1f]', name)]
-        raise DeclarationError(
-            f"column {odd[0]!r} cannot be a field of a request: quotes, backslashes and control characters; rename it"
-        ) from None
+        raise DeclarationError(f"column {odd[0]!r} cannot be a field of a request: quotes, backslashes and control characters; rename it") from None
 
 
 def _column(attribute: str, field: RequestField) -> tuple[str, Any] | tuple[str, Any, None]:

@@ -45,7 +45,9 @@ def read_bundle(store: Store, version: Version) -> bytes:
     return store.read_value(Value(version.bundle, "bytes", path.stat().st_size, file=path.name))
 
 
-def open_predictor(workspace: Workspace, opened: OpenVersion, nodes: ModelNodes, artifacts: Mapping[Node, Artifact], *, as_of: int, retained: Retained) -> Predictor:
+def open_predictor(
+    workspace: Workspace, opened: OpenVersion, nodes: ModelNodes, artifacts: Mapping[Node, Artifact], *, as_of: int, retained: Retained
+) -> Predictor:
     """The predictor of a version over the views as of a moment; `artifacts` are those of the view's tables."""
     views, tables = workspace.lowering.views(nodes.model.examples)
     seen = seen_of(workspace.store, [artifacts[node] for node in tables], as_of)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,11 +13,12 @@ import polars as pl
 from millstream.errors import SourceError, did_you_mean
 from millstream.kernel.store import Store
 
-READERS = {
-    ".parquet": lambda path: pl.read_parquet(path),
-    ".csv": lambda path: pl.read_csv(path, try_parse_dates=True, infer_schema_length=None),
-    ".tsv": lambda path: pl.read_csv(path, separator="\t", try_parse_dates=True, infer_schema_length=None),
-    ".ndjson": lambda path: pl.read_ndjson(path),
+Reader = Callable[[Path], pl.DataFrame]
+READERS: dict[str, Reader] = {
+    ".parquet": pl.read_parquet,
+    ".csv": partial(pl.read_csv, try_parse_dates=True, infer_schema_length=None),
+    ".tsv": partial(pl.read_csv, separator="\t", try_parse_dates=True, infer_schema_length=None),
+    ".ndjson": pl.read_ndjson,
 }
 
 
@@ -41,7 +44,9 @@ def read_file(path: Path, *, where: str) -> pl.DataFrame:
     try:
         return reader(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(f"{path.name} cannot be read: {str(error).splitlines()[0]}", where=where, hint="is it the right file, and whole?") from error
+        raise SourceError(
+            f"{path.name} cannot be read: {str(error).splitlines()[0]}", where=where, hint="is it the right file, and whole?"
+        ) from error
 
 
 def file_digest(store: Store, path: Path) -> str:

@@ -14,7 +14,6 @@ import polars as pl
 from millstream.errors import ColumnError, MillstreamError
 from millstream.kernel.availability import Cut, normalise_facts, text_of
 from millstream.kernel.digest import digest_bytes, digest_value
-from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import own_code
 from millstream.kernel.records import Artifact, Cause, Part, Table
 from millstream.kernel.store import Store, table_of
@@ -55,7 +54,9 @@ class SourceOperation:
 
     def _file(self, store: Store, path: Path, digest: str, causes: tuple[Cause, ...]) -> Outcome:
         facts = self.source.facts
-        return produce(store, [Unit(None, None, ())], facts=facts, causes=(*causes, Cause("content", digest)), compute=lambda _: self._read(store, path))
+        return produce(
+            store, [Unit(None, None, ())], facts=facts, causes=(*causes, Cause("content", digest)), compute=lambda _: self._read(store, path)
+        )
 
     def _read(self, store: Store, path: Path) -> pl.DataFrame:
         frame = read_file(path, where=self.source.where)
@@ -79,7 +80,9 @@ class SourceOperation:
             return frame
         naive = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is None]
         try:
-            return frame.with_columns(pl.col(naive).dt.replace_time_zone(self.source.tz, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC"))
+            return frame.with_columns(
+                pl.col(naive).dt.replace_time_zone(self.source.tz, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+            )
         except pl.exceptions.ComputeError as error:
             raise ColumnError(f"{self.name}: {error}", where=self.source.where) from error
 

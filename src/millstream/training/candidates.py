@@ -29,6 +29,9 @@ from millstream.training.problem import Problem
 from millstream.training.records import Fitted, Task
 from millstream.training.vector_body import score_matrix
 
+Labelled = tuple[pl.DataFrame, NDArray[np.float64]]
+"""Rows and their truth as numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -81,7 +84,9 @@ def unpack_candidate(content: bytes, *, unpickle: bool = True) -> FittedCandidat
     if packed.pickled is None:
         return FittedCandidate(packed.preparation, packed.fitted, None, packed.rounds, packed.task)
     if not unpickle:
-        raise StoreError("this model is somebody else's estimator, kept as a signed pickle", hint="allow it in pyproject.toml: [tool.millstream] unpickle = true")
+        raise StoreError(
+            "this model is somebody else's estimator, kept as a signed pickle", hint="allow it in pyproject.toml: [tool.millstream] unpickle = true"
+        )
     return FittedCandidate(packed.preparation, None, load_signed(packed.pickled), packed.rounds, packed.task)
 
 
@@ -96,18 +101,30 @@ def candidates_of(methods: Sequence[Method]) -> tuple[Candidate, ...]:
     return tuple(named)
 
 
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What is learnt from which columns, with which seed."""
+
+    features: Sequence[str]
+    problem: Problem
+    seed: int
+
+
 def fit_candidate(
-    candidate: Candidate, frame: pl.DataFrame, target: NDArray[np.float64], *, features: Sequence[str], problem: Problem, seed: int, validation: tuple[pl.DataFrame, NDArray[np.float64]] | None = None, rounds: int | None = None
+    candidate: Candidate, learning: Learning, rows: Labelled, *, validation: Labelled | None = None, rounds: int | None = None
 ) -> FittedCandidate:
     """Fit preparation and method on these rows only. A pure function: no clock, no other rows; `validation` rows only say when to stop."""
-    method = candidate.method
-    preparation = fit_preparation(frame, [] if isinstance(method, Baseline) else features, kind="linear" if isinstance(method, Linear) else "trees")
+    method, task = candidate.method, learning.problem.task
+    frame, target = rows
+    preparation = fit_preparation(
+        frame, [] if isinstance(method, Baseline) else learning.features, kind="linear" if isinstance(method, Linear) else "trees"
+    )
     held = (None, None) if validation is None or rounds is not None else (prepare_matrix(preparation, validation[0]), validation[1])
-    data = TrainingData(prepare_matrix(preparation, frame), target, problem.task, *held)
+    data = TrainingData(prepare_matrix(preparation, frame), target, task, *held)
     if isinstance(method, Baseline | Boosting | Forest | Linear):
-        fit = _fit(method, data, seed=seed, rounds=rounds)
-        return FittedCandidate(preparation, fit.fitted, None, fit.rounds, problem.task)
-    return FittedCandidate(preparation, None, fit_estimator(method, data, seed=seed), None, problem.task)
+        fit = _fit(method, data, seed=learning.seed, rounds=rounds)
+        return FittedCandidate(preparation, fit.fitted, None, fit.rounds, task)
+    return FittedCandidate(preparation, None, fit_estimator(method, data, seed=learning.seed), None, task)
 
 
 def _fit(method: Baseline | Boosting | Forest | Linear, data: TrainingData, *, seed: int, rounds: int | None) -> Fit:

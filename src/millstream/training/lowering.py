@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
+from millstream.evaluation.declare import TimeSplit
 from millstream.features.declared_views import Label
 from millstream.features.feedback import FeedbackOperation
 from millstream.features.lowering import Lowering, question_of
 from millstream.features.training_set import Question
 from millstream.kernel.fingerprint import own_code
 from millstream.kernel.graph import Node
-from millstream.kernel.operation import LibraryOperation
+from millstream.kernel.operation import Compute, LibraryOperation
 from millstream.kernel.records import Cause
 from millstream.training.candidates import candidates_of
 from millstream.training.declare import Model
@@ -60,25 +61,29 @@ def lower_model(name: str, model: Model, lowering: Lowering) -> ModelNodes:
     """All steps of a model: rows, one fit per candidate and fold, comparison, scored fit, refit."""
     question = question_of(model.examples)
     training = Training(model, question, candidates_of(model.methods))
-    examples = lowering.training_set(model.examples)
-    label = lowering.label(model.examples.label) if isinstance(model.examples.label, Label) else None
+    examples = lowering.node(model.examples)
+    label = lowering.node(model.examples.label) if isinstance(model.examples.label, Label) else None
     base = _base(question, model)
 
-    def node(step: str, inputs: tuple[Node, ...], compute: partial[object], *more: Cause) -> Node:
-        operation = LibraryOperation(tuple(each.name for each in inputs), lambda: (*base, Cause("step", compute.func.__name__), *more), compute)
+    def node(step: str, inputs: tuple[Node, ...], compute: Compute, *more: Cause) -> Node:
+        operation = LibraryOperation(tuple(each.name for each in inputs), lambda: (*base, Cause("step", step.partition("/")[0]), *more), compute)
         return Node(f"{name}/{step}", inputs, operation, model.where)
 
     feedback = Node(f"{name}/feedback", (), FeedbackOperation(name, question.key), model.where) if question.key else None
-    rows = node("rows", tuple(each for each in (examples, label, feedback) if each), partial(training.collect))
-    fits = []
-    folds = model.split.folds if model.split else 4
-    for candidate in training.candidates:
-        for number in range(folds):
-            fits.append(node(f"{candidate.name}/fold_{number + 1}", (rows,), partial(training.fold, candidate, number), Cause("fold", str(number)), *candidate.causes()))
+    rows = node("rows", tuple(each for each in (examples, label, feedback) if each), training.collect)
+    folds = model.split.folds if model.split else TimeSplit().folds
+    fits = [
+        node(
+            f"{candidate.name}/fold_{number + 1}", (rows,), partial(training.fold, candidate, number), Cause("fold", str(number)), *candidate.causes()
+        )
+        for candidate in training.candidates
+        for number in range(folds)
+    ]
     everything = tuple(cause for candidate in training.candidates for cause in candidate.causes())
-    comparison = node("comparison", (rows, *fits), partial(training.compare), Cause("candidates", ", ".join(each.name for each in training.candidates)))
-    scored = node("scored", (rows, comparison), partial(training.score), *everything)
-    refit = node("refit", (rows, comparison), partial(training.refit), *everything)
+    named = Cause("candidates", ", ".join(each.name for each in training.candidates))
+    comparison = node("comparison", (rows, *fits), training.compare, named)
+    scored = node("scored", (rows, comparison), training.score, *everything)
+    refit = node("refit", (rows, comparison), training.refit, *everything)
     return ModelNodes(name, model, question, training, examples, label, feedback, rows, comparison, scored, refit)
 
 

@@ -26,7 +26,7 @@ from millstream.kernel.digest import digest_bytes
 from millstream.kernel.records import Value
 from millstream.kernel.store import Store
 from millstream.kernel.units import Seen
-from millstream.training.candidates import Candidate, FittedCandidate, fit_candidate
+from millstream.training.candidates import Candidate, FittedCandidate, Labelled, Learning, fit_candidate
 from millstream.training.declare import Model
 from millstream.training.problem import Problem, problem_of
 from millstream.training.results import Comparison, Cost, Entry, FitRecord, FoldResult, Scored
@@ -95,7 +95,7 @@ class Training:
         plan = rows.plan(self.model)
         values = [each for each in seen[1:] if isinstance(each, Value)]
         truths = [rows.target[plan.validation_rows(number)] for number in range(plan.folds)]
-        entries = []
+        entries: list[Entry] = []
         for place, candidate in enumerate(self.candidates):
             own = values[place * plan.folds : (place + 1) * plan.folds]
             results = [msgspec.msgpack.decode(store.read_value(value), type=FoldResult) for value in own]
@@ -118,7 +118,9 @@ class Training:
         winner = self._fit(self.named(comparison.record.method), rows, training, rounds=comparison.record.rounds).scores(held)
         baseline = self._fit(self.named("baseline"), rows, training).scores(held)
         metric = rows.problem.metric
-        slices = tuple((column, tuple(slice_scores(metric, target, winner, held.get_column(column).cast(pl.String).to_list()))) for column in self.model.slices)
+        slices = tuple(
+            (column, tuple(slice_scores(metric, target, winner, held.get_column(column).cast(pl.String).to_list()))) for column in self.model.slices
+        )
         scored = Scored(
             winner=interval(metric, target, winner),
             baseline=interval(metric, target, baseline),
@@ -149,14 +151,18 @@ class Training:
         """The candidate of that name."""
         return next(each for each in self.candidates if each.name == name)
 
-    def _fit(self, candidate: Candidate, rows: Rows, mask: NDArray[np.bool_], *, rounds: int | None = None, validation: tuple[pl.DataFrame, NDArray[np.float64]] | None = None) -> FittedCandidate:
-        frame = rows.frame.filter(pl.Series(mask))
-        return fit_candidate(candidate, frame, rows.target[mask], features=rows.features, problem=rows.problem, seed=self.model.seed, validation=validation, rounds=rounds)
+    def _fit(
+        self, candidate: Candidate, rows: Rows, mask: NDArray[np.bool_], *, rounds: int | None = None, validation: Labelled | None = None
+    ) -> FittedCandidate:
+        learning = Learning(rows.features, rows.problem, self.model.seed)
+        return fit_candidate(candidate, learning, (rows.frame.filter(pl.Series(mask)), rows.target[mask]), validation=validation, rounds=rounds)
 
     def _slices(self, columns: Sequence[str]) -> Sequence[str]:
         for column in self.model.slices:
             if column not in columns:
-                raise ColumnError(f"slices names '{column}', which the training set does not have", where=self.model.where, hint=did_you_mean(column, columns))
+                raise ColumnError(
+                    f"slices names '{column}', which the training set does not have", where=self.model.where, hint=did_you_mean(column, columns)
+                )
         return self.model.slices
 
 
@@ -171,7 +177,8 @@ def cost_of(store: Store, digests: Sequence[str]) -> Cost:
     costs = [msgspec.msgpack.decode(note, type=Cost) for note in notes if note]
     if not costs:
         return Cost(float("nan"), float("nan"), 0)
-    return Cost(*(statistics.fmean(getattr(cost, name) for cost in costs) for name in ("seconds", "row_micros")), max(cost.size for cost in costs))
+    seconds, row_micros = (statistics.fmean(values) for values in zip(*((cost.seconds, cost.row_micros) for cost in costs), strict=True))
+    return Cost(seconds, row_micros, max(cost.size for cost in costs))
 
 
 def _size(fitted: FittedCandidate) -> int:
@@ -189,7 +196,10 @@ def cut_of(seen: Seen) -> Cut:
 
 
 def truth_of_rows(store: Store, question: Question, examples: Cut, *others: Cut) -> pl.DataFrame:
-    """All rows asked with `__target__` and `__known__`, null where the truth is not known; `others` are the label's table, if any, and what was told."""
+    """All rows asked with `__target__` and `__known__`, null where the truth is not known.
+
+    `others` are the label's table, if it has one, and what was told.
+    """
     tables = list(others)
     labels = truth(store, tables.pop(0), question) if question.separate else None
     rows = with_truth(asked_rows(store, examples, question), labels, question)

@@ -39,13 +39,16 @@ def problem_of(label: str, target: pl.Series, metric: str | None) -> Problem:
         return Problem("regression", metric or default_metric("regression"))
     values = target.unique().drop_nulls().sort().to_list()
     if len(values) != 2:
-        raise ColumnError(f"label '{label}' has {len(values)} values ({', '.join(map(str, values[:5]))}…)", hint="a binary label has two; more classes are not built yet")
+        raise ColumnError(
+            f"label '{label}' has {len(values)} values ({', '.join(map(str, values[:5]))}…)",
+            hint="a binary label has two; more classes are not built yet",
+        )
     return Problem("binary", metric or default_metric("binary"), tuple(values))
 
 
 def _task(label: str, target: pl.Series) -> Task:
     kind = target.dtype
-    if kind == pl.Boolean or kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
+    if isinstance(kind, pl.Boolean | pl.String | pl.Categorical | pl.Enum):
         return "binary"
     if not kind.is_numeric():
         raise ColumnError(f"label '{label}' is {kind}", hint="a label is a number, a boolean or a text")

@@ -73,7 +73,7 @@ def unpack(code: Literal["d"], content: bytes) -> list[float]: ...
 def unpack(code: Literal["b", "i"], content: bytes) -> list[int]: ...
 def unpack(code: Literal["b", "d", "i"], content: bytes) -> list[float] | list[int]:
     """The numbers in the bytes of a record: int8 (`b`), float64 (`d`) or int32 (`i`)."""
-    numbers = array(code)
+    numbers: array[float] | array[int] = array(code)
     numbers.frombytes(content)
     if sys.byteorder == "big":
         numbers.byteswap()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def fit_baseline(settings: Baseline, data: TrainingData) -> Fit:  # noqa: ARG001 - every method takes its settings first
     """The share of the positive class, or the mean of the target.
 
-    >>> fit_baseline(Baseline(), TrainingData(np.zeros((4, 1)), np.array([0.0, 0.0, 0.0, 1.0]), "binary")).fitted
+    >>> from millstream.training.presets import Baseline
+    >>> data = TrainingData(np.zeros((4, 1)), np.array([0.0, 0.0, 0.0, 1.0]), "binary")
+    >>> fit_baseline(Baseline(), data).fitted
     Constant(value=0.25)
     """
     return Fit(Constant(float(np.mean(data.target))))

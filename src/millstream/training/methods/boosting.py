@@ -8,6 +8,7 @@ LightGBM is imported inside the function (1.4 CPU s), and only to fit: what is k
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 LARGEST_SEED = 2**31 - 1
 
+Train = Callable[..., "lightgbm.Booster"]
+"""`lightgbm.train`, whose annotations are not complete."""
+
 Block = dict[str, str]
 """One tree of the model's text: lines `name=numbers`."""
 
@@ -33,8 +37,8 @@ def fit_boosting(settings: Boosting, data: TrainingData, *, seed: int, rounds: i
     """Boosted trees: a pure function of data, settings, seed and rounds, on one thread.
 
     `rounds` fits exactly so many. Without it, and with validation rows, those up to the best one on them are kept;
-    without both, `settings.rounds`. The fit stops after max(0.3 x best round + 20, 200 x min(1, 10,000 / rows)) rounds
-    without a better one. Fewer rounds of the same fit are its first trees, bit for bit.
+    without both, `settings.rounds`. The fit stops after `patience` rounds without a better one.
+    Fewer rounds of the same fit are its first trees, bit for bit.
     """
     if constant := constant_fit(data):
         return constant
@@ -48,9 +52,20 @@ def fit_boosting(settings: Boosting, data: TrainingData, *, seed: int, rounds: i
         validation = [lightgbm.Dataset(data.validation_matrix, data.validation_target, reference=training)]
         stopping = _Stopping(len(data.target))
     most = settings.rounds if rounds is None else rounds
-    booster = lightgbm.train(parameters, training, most, valid_sets=validation, callbacks=[stopping] if stopping else None)
+    callbacks: list[Callable[..., Any]] = [stopping] if stopping else []
+    train = cast("Train", lightgbm.train)  # pyright: ignore[reportUnknownMemberType]
+    booster = train(parameters, training, most, valid_sets=validation, callbacks=callbacks)
     kept = stopping.best if stopping else _Round(most, booster.num_trees())
     return Fit(trees_of_text(booster.model_to_string(num_iteration=kept.trees)), kept.number)
+
+
+def patience(best: int, rows: int) -> float:
+    """How many rounds may follow the best one: more if that came late, and on few rows, whose loss jumps about.
+
+    >>> patience(10, rows=1_000), patience(10, rows=100_000), patience(1_000, rows=1_000)
+    (200.0, 23.0, 320.0)
+    """
+    return max(0.3 * best + 20, 200 * min(1.0, 10_000 / rows))
 
 
 def _parameters(settings: Boosting, data: TrainingData, seed: int) -> dict[str, Any]:
@@ -87,7 +102,7 @@ class _Stopping:
 
     def __init__(self, rows: int) -> None:
         self.best = _Round(0, 0)
-        self._least = 200 * min(1.0, 10_000 / rows)
+        self._rows = rows
 
     def __call__(self, moment: CallbackEnv) -> None:
         """Look at the loss on the validation rows after a round; LightGBM calls it."""
@@ -97,7 +112,7 @@ class _Stopping:
         loss, number = float(results[0][2]), moment.iteration + 1
         if loss < self.best.loss or number == 1:
             self.best = _Round(number, cast("lightgbm.Booster", moment.model).num_trees(), loss)
-        if number - self.best.number > max(0.3 * self.best.number + 20, self._least):
+        if number - self.best.number > patience(self.best.number, self._rows):
             raise EarlyStopException(self.best.number - 1, results)
 
 
@@ -145,7 +160,7 @@ def _table(block: Block) -> Nodes:
     return Nodes(
         roots=_places("0"),
         feature=np.concatenate([_places(block["split_feature"]), none - 1]),
-        threshold=np.concatenate([threshold, none]),
+        threshold=np.concatenate([threshold, np.zeros(len(leaves))]),
         left=np.concatenate([_children(block["left_child"], splits), none]),
         right=np.concatenate([_children(block["right_child"], splits), none]),
         missing=np.concatenate([_missing_left(_places(block["decision_type"]), threshold), none.astype(np.int8)]),

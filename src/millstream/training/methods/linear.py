@@ -30,7 +30,7 @@ def fit_linear(settings: Linear, data: TrainingData, *, seed: int) -> Fit:  # no
     """
     if constant := constant_fit(data):
         return constant
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     binary = data.task == "binary"
     model = _logistic(settings.strength, data.matrix.shape[1]) if binary else _ridge(settings.strength)
@@ -41,13 +41,13 @@ def fit_linear(settings: Linear, data: TrainingData, *, seed: int) -> Fit:  # no
 
 
 def _logistic(strength: float, columns: int) -> Any:  # noqa: ANN401 - scikit-learn is not typed
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - costs 1.3 CPU s
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     solver = "newton-cholesky" if columns <= MOST_COLUMNS_FACTORISED else "lbfgs"
     return LogisticRegression(C=strength, solver=solver, tol=1e-5, max_iter=500)
 
 
 def _ridge(strength: float) -> Any:  # noqa: ANN401 - scikit-learn is not typed
-    from sklearn.linear_model import Ridge  # noqa: PLC0415 - costs 1.3 CPU s
+    from sklearn.linear_model import Ridge  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     return Ridge(alpha=1.0 / strength, solver="cholesky")
