@@ -68,7 +68,7 @@ class Project:
 
     @cached_property
     def lowering(self) -> Lowering:
-        """From declarations to nodes."""
+        """From declarations to the steps of the graph."""
         return Lowering(self.names, self.settings, self.root)
 
     @cached_property
@@ -115,7 +115,7 @@ class Project:
         return Life(name, self.models[name], self.deployment(name), self.monitor(name), self.retraining(name))
 
     def value(self, name: str) -> Declaration:
-        """What the file calls so."""
+        """The declaration of that name, as the file calls it."""
         found = {known: declaration for declaration, known in self.names.items()}
         if name not in found:
             raise NotFoundError(

@@ -32,6 +32,7 @@ FIELDS = (
     RequestField("seats", "integer", required=False, nullable=True),
     RequestField("domestic", "boolean", required=False, nullable=False),
 )
+NOW = datetime(2013, 6, 1, 9, 15, tzinfo=UTC)
 RETENTION_START = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -43,6 +44,10 @@ class Doubler:
     version: str = "delays@1"
     labels: Path | None = None
     received: list[Feedback] = field(default_factory=list[Feedback])
+
+    def now(self) -> datetime:
+        """A clock that stands still."""
+        return NOW
 
     def fields(self) -> Sequence[RequestField]:
         """The columns of a flight."""
@@ -106,9 +111,7 @@ def call(answerers: dict[str, Any], directory: Path) -> Iterator[Call]:
         yield send
 
 
-async def _exchange(
-    application: Application, method: str, path: str, body: bytes, chunks: int, headers: Mapping[str, str]
-) -> Reply:
+async def _exchange(application: Application, method: str, path: str, body: bytes, chunks: int, headers: Mapping[str, str]) -> Reply:
     """One request and its response by the ASGI protocol."""
     size = -(-len(body) // chunks) or 1
     pieces = [body[start : start + size] for start in range(0, len(body) or 1, size)]
@@ -143,6 +146,7 @@ def prediction() -> Callable[..., LoggedPrediction]:
             prediction=number / 7,
             probability=None,
             watermarks={"weather": "2013-06-01T09:00:00Z", "planes": None},
+            flags=(),
             predicted_at=1_370_077_260_000_000 + number,
         )
         return msgspec.structs.replace(usual, **changes)

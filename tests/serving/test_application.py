@@ -56,10 +56,10 @@ def test_every_answer_is_in_the_log(call: Call, directory: Path) -> None:
 
 
 def test_a_question_without_moment_is_asked_now(call: Call, directory: Path) -> None:
-    """`time` is optional."""
+    """`time` is optional: the moment of the answerer's clock is used and logged."""
     call("POST", PATH, FLIGHT | {"scheduled": None})
     (logged,) = read_log(directory)
-    assert logged.time == logged.predicted_at
+    assert (logged.time, logged.request["scheduled"]) == (1_370_078_100_000_000, "2013-06-01T09:15:00Z")
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,7 @@ def test_a_bad_request_is_422_with_its_path(call: Call, directory: Path, change:
     assert list(read_log(directory)) == []
 
 
-@pytest.mark.parametrize(
-    "body", [b'{"distance":NaN}', b'{"distance":1e400}', b"", b'{"flight":' + b"[" * 100_000, b"[" * 100_000]
-)
+@pytest.mark.parametrize("body", [b'{"distance":NaN}', b'{"distance":1e400}', b"", b'{"flight":' + b"[" * 100_000, b"[" * 100_000])
 def test_bodies_that_are_no_request_are_422(call: Call, body: bytes) -> None:
     """NaN, 1e400, nothing and deep nesting."""
     assert call("POST", PATH, body).status == 422
@@ -171,9 +169,7 @@ def test_a_log_that_cannot_be_written_is_503(answerers: dict[str, Any], tmp_path
     assert str(tmp_path).encode() not in sent[1]["body"]
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"), [("abc 1", True), ("x" * 200, True), ("x" * 201, False), ("é", False), ("a\tb", False)]
-)
+@pytest.mark.parametrize(("given", "kept"), [("abc 1", True), ("x" * 200, True), ("x" * 201, False), ("é", False), ("a\tb", False)])
 def test_a_printable_request_id_is_kept(call: Call, given: str, *, kept: bool) -> None:
     """Others are replaced; every response has one."""
     assert (call("GET", "/nothing", x_request_id=given).headers["x-request-id"] == given) is kept

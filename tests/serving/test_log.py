@@ -38,7 +38,7 @@ def only_segment(directory: Path) -> Path:
 
 def logged(number: int, text: str = "") -> LoggedPrediction:
     """A small prediction."""
-    return LoggedPrediction(str(number), "delays", "delays@1", (number, text), number, {"x": text}, 0.5, 0.25, {}, number)
+    return LoggedPrediction(str(number), "delays", "delays@1", (number, text), number, {"x": text}, 0.5, 0.25, {}, (), number)
 
 
 @pytest.mark.parametrize("mode", ["fast", "durable", "sync"])
@@ -72,9 +72,7 @@ def test_no_log_yet_is_an_empty_log(directory: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(st.text(max_size=20), min_size=1, max_size=5), data=st.data())
-def test_a_cut_loses_only_the_torn_record(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[str], data: st.DataObject
-) -> None:
+def test_a_cut_loses_only_the_torn_record(tmp_path_factory: pytest.TempPathFactory, texts: list[str], data: st.DataObject) -> None:
     """Cut a segment at any byte: every record that ended before the cut is read, and nothing else."""
     directory = tmp_path_factory.mktemp("cut")
     written, ends = [logged(number, text) for number, text in enumerate(texts)], list[int]()

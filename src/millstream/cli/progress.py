@@ -18,13 +18,15 @@ SHOWN = 12
 class Progress:
     """Listens to a run."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        """`quiet` says nothing, as for `--json`."""
+    def __init__(self, *, quiet: bool = False, settled: bool = True) -> None:
+        """`quiet` says nothing, as for `--json`; without `settled`, steps that went well leave no line."""
         self._quiet = quiet
+        self._settled = settled
         self._live = sys.stderr.isatty() and "NO_COLOR" not in os.environ and "CI" not in os.environ
         self._running: OrderedDict[str, float] = OrderedDict()
         self._drawn = 0
         self.cached = 0
+        self.ran = 0
 
     def __call__(self, event: StepReport | Node) -> None:
         """Take in that a step began, or what became of it."""
@@ -46,6 +48,9 @@ class Progress:
     def _settle(self, report: StepReport) -> None:
         if report.status == "cached":
             self.cached += 1
+            return
+        self.ran += report.status == "ran"
+        if report.status == "skipped" or (report.status == "ran" and not self._settled):
             return
         colour = {"ran": "green", "failed": "red"}.get(report.status, "yellow")
         status = click.style(f"{report.status:<7}", fg=colour) if self._live else f"{report.status:<7}"

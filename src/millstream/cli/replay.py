@@ -26,7 +26,7 @@ def command(model: str | None, start: str, stop: str, every: str, file: str | No
     from millstream.maintenance.replay import Tick, replay
     from millstream.maintenance.run import Trained
 
-    progress = Progress(quiet=as_json)
+    progress = Progress(quiet=as_json, settled=False)
 
     def on_tick(event: Trained | Tick) -> None:
         progress.close()
@@ -35,7 +35,7 @@ def command(model: str | None, start: str, stop: str, every: str, file: str | No
         if isinstance(event, Trained):
             say("\n".join(leaderboard_lines(event)))
         else:
-            say(f"\n{event.batch.predictions.height:,} rows answered by {event.batch.version.name}")
+            say(f"\n{event.batch.predictions.height:,} rows asked since then, answered by {event.batch.version.name}")
             say("\n".join(turn_lines(event.turn)))
 
     life = project.life(project.model(model))
@@ -54,6 +54,6 @@ def command(model: str | None, start: str, stop: str, every: str, file: str | No
             }
         )
         return
-    say(f"\nat the end {champion.name} is champion; replay {result.name}")
+    say(f"\nat the end {champion.name} is champion; {progress.ran} steps ran, {progress.cached} reused (replay {result.name})")
     if result.not_replayable:
         tell(f"note: not replayable, since without a time: {', '.join(result.not_replayable)}")

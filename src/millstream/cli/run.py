@@ -34,7 +34,7 @@ def command(file: str | None, moment: str | None, settings: tuple[str, ...], *, 
         print_json(run_record(result, [record for trained in result.trained for record in leaderboard_records(trained)]))
         return
     if not as_json:
-        for note in result.notes:
+        for note in () if result.errors else result.notes:
             tell(f"note: {note}")
         for trained in result.trained:
             say("\n".join(leaderboard_lines(trained)))
@@ -86,7 +86,8 @@ def _closing(result: RunResult, cached: int) -> str:
     ran = sum(each.status == "ran" for each in result.report.steps)
     words = f"{ran} steps ran, {cached} reused, {result.report.seconds:.1f} s (run {result.report.run})"
     if result.errors:
-        return words
+        skipped = sum(each.status == "skipped" for each in result.report.steps)
+        return f"{words}; {len(result.errors)} failed, {skipped} skipped"
     waiting = next((each for each in result.trained if each.alias == "challenger"), None)
     if waiting:
         name = waiting.version.name

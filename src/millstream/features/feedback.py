@@ -20,13 +20,13 @@ from millstream.kernel.units import Outcome, Unit, produce
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS feedback (model TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, known_at INTEGER NOT NULL,
-    PRIMARY KEY (model, key));
+    PRIMARY KEY (model, key, known_at));
 """
 Label = bool | int | float | str
 
 
 class FeedbackBook:
-    """All labels told so far, synced to disk as they come; the last one told for a key stands."""
+    """All labels told so far, synced to disk as they come; of those known at a moment the last one told for a key stands."""
 
     def __init__(self, root: Path) -> None:
         """Open the book beside the store."""
@@ -39,7 +39,7 @@ class FeedbackBook:
 
     def rows(self, model: str) -> list[tuple[str, str, int]]:
         """Key, label (JSON) and known_at of every label of a model."""
-        return self.database.rows("SELECT key, label, known_at FROM feedback WHERE model = ? ORDER BY key", (model,))
+        return self.database.rows("SELECT key, label, known_at FROM feedback WHERE model = ? ORDER BY key, known_at", (model,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +66,10 @@ class FeedbackOperation:
 
 
 def with_feedback(rows: pl.DataFrame, told: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """Rows with `__target__` and `__known__`, where what was told wins."""
+    """Rows with `__target__` and `__known__`, where what was told wins: of several labels for one key the one that came last."""
     if not told.height:
         return rows
+    told = told.sort(KNOWN, maintain_order=True).unique(list(key), keep="last", maintain_order=True)
     kinds = {name: rows.schema[name] for name in (*key, TARGET)}
     typed = told.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), pl.col(KNOWN).cast(pl.Int64)).rename(
         {TARGET: "__told__", KNOWN: "__told_at__"}

@@ -88,7 +88,7 @@ class Lowering:
         assert isinstance(table, Table)
         nodes.append(self.node(_original(table, self.names)))
         if isinstance(view, AggregateView):
-            return WindowView(name, len(nodes) - 1, naming, view.key, view.over, view.columns)
+            return WindowView(name, len(nodes) - 1, naming, view.key, view.over, view.columns, view.where)
         assert isinstance(view, FunctionView)
         return JoinedView(name, len(nodes) - 1, naming, view.max_age)
 

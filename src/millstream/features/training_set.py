@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import msgspec
 import polars as pl
 
-from millstream.errors import ColumnError, DeclarationError
+from millstream.errors import ColumnError, DeclarationError, did_you_mean
 from millstream.features.views import OnDemand, View
 from millstream.kernel.availability import DAY, Cut, available_at, is_timed
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import own_code
-from millstream.kernel.records import Artifact
+from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
 from millstream.kernel.units import Outcome, Seen, Unit, input_causes, produce, seen_of
 
@@ -50,7 +50,9 @@ class TrainingSetOperation:
     def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
         """Find or make the rows asked by the moment, with their features."""
         seen = seen_of(store, inputs, as_of)
-        causes = (own_code("features"), *(cause for view in self.views for cause in view.causes()))
+        self._check(store, seen[0])
+        hidden = () if self.question.separate else (Cause("label", self.question.label),)
+        causes = (own_code("features"), *hidden, *(cause for view in self.views for cause in view.causes()))
         facts = self.question.facts
         outcome = produce(store, self._units(seen), facts=facts, causes=causes, compute=lambda unit: self._compute(store, unit), longest=BATCH_DAYS)
         return Outcome(outcome.artifact, outcome.key, (*causes, *input_causes(self.inputs, seen)), outcome.computed, outcome.units, outcome.rows)
@@ -72,18 +74,18 @@ class TrainingSetOperation:
     def _compute(self, store: Store, unit: Unit) -> pl.DataFrame:
         tables = [store.read(each) for each in unit.seen if isinstance(each, Cut)]
         facts = [each.table.facts for each in unit.seen if isinstance(each, Cut)]
-        self._check(tables[0])
         return self.join(tables[0], tables, facts)
 
     def join(self, questions: pl.DataFrame, tables: Sequence[pl.DataFrame], facts: Sequence[Facts]) -> pl.DataFrame:
-        """The questions with the columns of every view, in order."""
-        frame, brought = questions, dict.fromkeys(questions.columns, self.inputs[0])
+        """The questions with the columns of every view, in order. No view sees a label that is a column of the question."""
+        asks = questions if self.question.separate else questions.drop(self.question.label)
+        frame, brought = asks, dict.fromkeys(questions.columns, self.inputs[0])
         time = self.question.time
         asked = questions.get_column(time).cast(pl.Int64) if time else None
         columns: dict[str, list[str]] = {}
         for view in self.views:
             if isinstance(view, OnDemand):
-                rows = frame.select(*questions.columns, *(name for read in view.reads for name in columns[read]))
+                rows = frame.select(*asks.columns, *(name for read in view.reads for name in columns[read]))
                 found = view.features(rows, self.question.key)
             else:
                 found = view.features(frame, asked, tables[view.place], facts[view.place])
@@ -97,18 +99,26 @@ class TrainingSetOperation:
                 brought[name] = view.name
             columns[view.name] = found.columns
             frame = frame.hstack(found)
-        return frame
+        return questions.hstack(frame.drop(asks.columns))
 
-    def _check(self, rows: pl.DataFrame) -> None:
-        for name in (*self.question.key, self.question.time):
-            if name is not None and name not in rows.columns:
-                raise ColumnError(
-                    f"{self.inputs[0]}: the question has no column '{name}'", where=self.where, hint=f"it has {', '.join(rows.columns)}"
-                )
-        if self.question.key and rows.select(self.question.key).is_duplicated().any():
-            twice = rows.filter(rows.select(self.question.key).is_duplicated()).select(self.question.key).row(0)
+    def _check(self, store: Store, rows: Seen) -> None:
+        assert isinstance(rows, Cut)
+        known = rows.table.names
+        label = None if self.question.separate else self.question.label
+        for name, role in (*((each, "") for each in (*self.question.key, self.question.time)), (label, " for the label")):
+            if name is not None and name not in known:
+                hint = did_you_mean(name, known) or f"it has {', '.join(known)}"
+                raise ColumnError(f"{self.inputs[0]}: the question has no column '{name}'{role}", where=self.where, hint=hint)
+        checked = f"one row per key {rows.key}"
+        if self.question.key and store.note(checked) is None:
+            self._check_key(store.read(rows, self.question.key))
+            store.set_note(checked, b"")
+
+    def _check_key(self, keys: pl.DataFrame) -> None:
+        twice = keys.filter(keys.is_duplicated())
+        if twice.height:
             raise ColumnError(
-                f"{self.inputs[0]}: several rows are asked for one key, as for {twice}",
+                f"{self.inputs[0]}: several rows are asked for one key, as for {twice.row(0)}",
                 where=self.where,
                 hint="a question has one row per key: keep one, or make the key longer",
             )

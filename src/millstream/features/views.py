@@ -71,6 +71,7 @@ class WindowView:
     key: tuple[str, ...]
     over: tuple[str, ...]
     columns: Mapping[str, tuple[str, str]]
+    where: str = ""
 
     @property
     def reach(self) -> int:
@@ -85,6 +86,7 @@ class WindowView:
         """Its columns, one row for each row of the frame."""
         on = look_up_columns(self.name, self.naming.on or self.key, self.key, frame.columns)
         look_up_columns(self.name, self.key, self.key, table.columns)
+        self._check(table.columns)
         events = events_of(table, key=self.key, facts=facts, columns=self.columns)
         floats = frozenset(column for column, _ in self.columns.values() if is_float(table.schema, column))
         wanted = window_columns(self.over, self.columns)
@@ -92,6 +94,12 @@ class WindowView:
         found = window_features(frame, events, on=on, key=self.key, asked=asked, wanted=wanted, floats=floats)
         names = self.naming.apply(self.name, found.columns)
         return found.select(pl.col(old).alias(new) for old, new in names.items())
+
+    def _check(self, known: Sequence[str]) -> None:
+        for column, _ in self.columns.values():
+            if column not in known:
+                hint = did_you_mean(column, known) or f"there are {', '.join(known)}"
+                raise ColumnError(f"{self.name}: there is no column '{column}'", where=self.where, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +113,9 @@ class OnDemand:
     where: str
 
     def causes(self) -> tuple[Cause, ...]:
-        """Its code and settings."""
+        """Its code and settings, and the views that it reads."""
         settings = [Cause(f"setting {self.name}.{name}", repr(self.settings[name])) for name in sorted(self.settings)]
-        return (*fingerprint(self.function).causes, *settings)
+        return (*fingerprint(self.function).causes, *settings, Cause(f"view {self.name}", ", ".join(self.reads)))
 
     def features(self, rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
         """Its new columns, one row for each row given, in their order."""
@@ -121,14 +129,16 @@ class OnDemand:
             )
         new = [name for name in result.columns if name not in key]
         if result.height != rows.height:
-            raise StepError(
-                f"{self.name}: {rows.height:,} rows given, {result.height:,} returned",
-                where=self.where,
-                hint="an on-demand function returns one row for each row given",
-            )
-        if key and not result.select(key).equals(rows.select(key)):
-            result = rows.select(key).join(result, on=list(key), how="left", nulls_equal=True, maintain_order="left")
+            raise self._other_rows(f"{rows.height:,} rows given, {result.height:,} returned")
+        given = rows.select(key)
+        if key and not result.select(key).equals(given):
+            if not result.select(key).sort(key).equals(given.sort(key)):
+                raise self._other_rows(f"returns other rows than those given: their {', '.join(key)} differ")
+            result = given.join(result, on=list(key), how="left", nulls_equal=True, maintain_order="left")
         return result.select(new)
+
+    def _other_rows(self, message: str) -> StepError:
+        return StepError(f"{self.name}: {message}", where=self.where, hint="an on-demand function returns one row for each row given")
 
     def _call(self, rows: pl.DataFrame) -> pl.DataFrame:
         try:

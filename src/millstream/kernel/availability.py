@@ -25,9 +25,9 @@ class Cut(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Digest of exactly the rows that are visible."""
+        """Digest of exactly the rows that are visible, and of the facts by which they are understood."""
         seen = [f"{part.day}:{part.digest}:{until}".encode() for part, until in self.parts]
-        return digest_bytes("|".join(self.table.names).encode(), *seen)
+        return digest_bytes(msgspec.json.encode((self.table.names, self.table.types, self.table.facts)), *seen)
 
     @property
     def rows(self) -> int:

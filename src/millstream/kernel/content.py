@@ -24,7 +24,8 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), decimal.Decimal, Pat
 def content_of(value: object) -> str | None:
     """The content of plain data as text; None if it holds something else."""
     if isinstance(value, enum.Enum):
-        return f"{type(value).__qualname__}.{value.name}"
+        held = content_of(value.value)
+        return None if held is None else f"{type(value).__qualname__}.{value.name}={held}"
     if isinstance(value, PLAIN):
         return f"{type(value).__name__}:{value!r}"
     if isinstance(value, re.Pattern):

@@ -96,6 +96,6 @@ def _numbers(column: pl.Series, kind: pl.DataType) -> bytes:
         return np.ascontiguousarray(np.where(np.isnan(values), np.array(np.nan, values.dtype), values)).tobytes()
     if isinstance(kind, pl.Boolean):
         return np.packbits(column.to_numpy()).tobytes()
-    if isinstance(kind, pl.Int128):
-        return b"".join(value.to_bytes(16, "little", signed=True) for value in column.to_list())
+    if isinstance(kind, pl.Int128 | pl.UInt128):
+        return b"".join(value.to_bytes(16, "little", signed=isinstance(kind, pl.Int128)) for value in column.to_list())
     return np.ascontiguousarray(column.to_physical().to_numpy()).tobytes()

@@ -45,6 +45,8 @@ def execute(nodes: Sequence[Node], *, store: Store, ledger: Ledger, run: str, as
                 node = running.pop(future)
                 report = _settle(node, future, progress, ledger, run)
                 progress.reports[node] = report
+                if report.status == "ran":
+                    ledger.keep_code(report.causes, future.result()[0].sources)
                 if report.status != "cached":
                     ledger.keep(run, report)
                 tell(report)

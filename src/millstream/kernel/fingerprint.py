@@ -6,23 +6,37 @@ people's packages the version. What cannot be followed is a named blind spot.
 
 from __future__ import annotations
 
-import builtins
+import ast
 import dataclasses
+import enum
 import functools
 import importlib.metadata
+import importlib.util
+import pkgutil
 import sys
 import sysconfig
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
-from millstream.kernel.content import content_of
+from millstream.kernel.content import Collection, content_of
 from millstream.kernel.declarations import Declaration
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.records import Cause
-from millstream.kernel.syntax import annotations_of, attributes_read, class_definition_of, definition_of, normalised, without_decorators
+from millstream.kernel.syntax import (
+    Definition,
+    annotations_of,
+    chains_read,
+    class_definition_of,
+    class_level,
+    definition_of,
+    imports_inside,
+    normalised,
+    without_decorators,
+)
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 DISTRIBUTIONS = {"polars": ("polars-runtime-32", "polars"), "sklearn": ("scikit-learn",)}
@@ -75,116 +89,173 @@ class _Walk:
         self.seen: dict[str, str] = {}
         self.sources: dict[str, str] = {}
         self.blind: set[str] = set()
-        self._objects: set[int] = set()
+        self._objects: dict[int, object] = {}  # kept alive: an identity is given to one object only
 
     def visit(self, name: str, value: object) -> None:
         """Take in one object under the name by which the code refers to it."""
         plain = content_of(value)
         if plain is not None:
-            self.seen[name] = plain
+            self._tell(name, plain)
         elif isinstance(value, Declaration):
             self._declaration(name, value)
         elif isinstance(value, types.ModuleType):
-            self._package(value.__name__)
-        elif isinstance(value, functools.partial):
-            self.visit(f"{name}.func", value.func)
-            self._values(name, {"args": value.args, **value.keywords})
+            self._module(name, value)
         elif isinstance(value, types.FunctionType):
-            self._function(value)
+            self._function(name, value)
         elif isinstance(value, type):
-            self._class(value)
+            self._class(name, value)
         elif isinstance(value, types.MethodType):
             self.visit(name, value.__func__)
-        else:
+            self.visit(f"{name}.self", value.__self__)
+        elif self._is_new(value):
             self._instance(name, value)
+        if isinstance(value, enum.Enum):
+            self._class(_name(type(value)), type(value))
 
-    def _function(self, function: types.FunctionType) -> None:
-        if id(function) in self._objects:
+    def _tell(self, name: str, content: str) -> None:
+        """One name may stand for several things, as closures of one factory: all count, in their order."""
+        known = self.seen.get(name, content)
+        self.seen[name] = known if known == content else f"{known}, {content}"
+
+    def _keep(self, name: str, tree: ast.AST, text: str) -> None:
+        self._tell(name, digest_bytes(normalised(tree).encode())[:16])
+        known = self.sources.get(name, text)
+        self.sources[name] = known if known == text else known + text
+
+    def _is_new(self, value: object) -> bool:
+        if id(value) in self._objects:
+            return False
+        self._objects[id(value)] = value
+        return True
+
+    def _module(self, name: str, module: types.ModuleType) -> None:
+        if _in_project(module.__name__):
+            self.blind.add(f"{name}: a module is handed on, and what is read of it is not known")
+        else:
+            self._package(module.__name__)
+
+    def _function(self, name: str, function: types.FunctionType) -> None:
+        own = _name(function)
+        if name != own:
+            self._tell(name, own)
+        if not self._is_new(function):
             return
-        self._objects.add(id(function))
-        if not _in_project(function.__module__):
-            self._package(function.__module__)
-            return
-        name = _name(function)
+        module, inside = _module_of(function), _closure(function)
+        if _in_project(module):
+            self._body(own, function)
+            self._values(own, _defaults(function) | inside)
+        else:
+            self._package(module)
+            self._values(own, {key: value for key, value in inside.items() if isinstance(value, types.FunctionType)})
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            self.visit(f"{own}.wrapped", wrapped)
+
+    def _body(self, name: str, function: types.FunctionType) -> None:
         found = definition_of(function.__code__)
         if found is None:
             self.blind.add(f"{name}: its source cannot be read")
-            self.seen[name] = digest_bytes(function.__code__.co_code, repr(function.__code__.co_consts).encode())
+            self._tell(name, _code_digest(function.__code__))
             return
-        tree, text = found
-        tree = without_decorators(tree)
-        self._keep(name, digest_bytes(normalised(tree).encode())[:16], text)
-        self._defaults(name, function)
-        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
-        self._values(name, {key: cell.cell_contents for key, cell in cells.items() if _filled(cell)})
-        self._globals(tree, function)
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is not None:
-            self.visit(_name(wrapped), wrapped)
+        tree = without_decorators(found[0])
+        self._keep(name, tree, found[1])
+        self._names(tree, function)
 
-    def _globals(self, tree: object, function: types.FunctionType) -> None:
-        only_annotations = annotations_of(tree)  # type: ignore[arg-type]
-        for name in _global_names(function.__code__):
-            if name in only_annotations or name not in function.__globals__:
+    def _names(self, tree: Definition, function: types.FunctionType) -> None:
+        """What a function's global names, and those that it imports itself, stand for."""
+        names = set(_global_names(function.__code__)) - annotations_of(tree)
+        scope = {name: value for name, value in function.__globals__.items() if name in names}
+        self._chains(tree, _module_of(function), scope | self._imports(tree, function))
+
+    def _imports(self, tree: Definition, function: types.FunctionType) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for local, imported, meant in imports_inside(tree, str(function.__globals__.get("__package__") or "")):
+            if not _in_project(imported.partition(".")[0]):
+                self._package(imported)
                 continue
-            value = function.__globals__[name]
-            if isinstance(value, types.ModuleType) and _in_project(value.__name__):
-                for attribute in attributes_read(tree, name):  # type: ignore[arg-type]
-                    self.visit(f"{value.__name__}.{attribute}", getattr(value, attribute, None))
-            else:
-                self.visit(f"{function.__module__}.{name}", value)
+            try:
+                pkgutil.resolve_name(imported)
+                found[local] = pkgutil.resolve_name(meant)
+            except Exception as error:  # noqa: BLE001  whatever the user's module raises
+                self.blind.add(f"{_name(function)}: {imported} cannot be imported ({type(error).__name__})")
+        return found
 
-    def _defaults(self, name: str, function: types.FunctionType) -> None:
-        code = function.__code__
-        positional = code.co_varnames[: code.co_argcount]
-        defaults = function.__defaults__ or ()
-        self._values(name, dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True)))
+    def _chains(self, tree: ast.AST, module: str, scope: Mapping[str, object]) -> None:
+        """Follow names and, through the modules of the project, their attributes."""
+        found: dict[str, object] = {}
+        for first, *attributes in chains_read(tree):
+            if first not in scope:
+                continue
+            name, value = f"{module}.{first}", scope[first]
+            for attribute in attributes:
+                if not (isinstance(value, types.ModuleType) and _in_project(value.__name__)):
+                    break
+                name, value = f"{value.__name__}.{attribute}", getattr(value, attribute, None)
+            found[name] = value
+        for name, value in found.items():
+            self.visit(name, value)
 
-    def _class(self, kind: type) -> None:
-        if id(kind) in self._objects or kind.__module__ == "builtins":
+    def _class(self, name: str, kind: type) -> None:
+        own = _name(kind)
+        if name != own:
+            self._tell(name, own)
+        if kind.__module__ == "builtins" or not self._is_new(kind):
             return
-        self._objects.add(id(kind))
-        if not _in_project(kind.__module__):
+        module = sys.modules.get(kind.__module__)
+        if module is None or not _in_project(kind.__module__):
             self._package(kind.__module__)
             return
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        found = class_definition_of(kind, getattr(sys.modules[kind.__module__], "__file__", "") or "")
+        found = class_definition_of(kind, getattr(module, "__file__", "") or "")
         if found is None:
-            self.blind.add(f"{name}: its source cannot be read")
+            self.blind.add(f"{own}: its source cannot be read")
             return
-        self._keep(name, digest_bytes(normalised(found[0]).encode())[:16], found[1])
+        self._keep(own, *found)
         for base in kind.__bases__:
-            self._class(base)
+            self._class(_name(base), base)
+        self._chains(class_level(found[0]), kind.__module__, vars(module))
         for member in vars(kind).values():
-            function = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
-            if isinstance(function, types.FunctionType) and function.__module__ == kind.__module__:
-                self._globals(found[0], function)
+            function = _plain_function(member)
+            if function is not None and function.__module__ == kind.__module__:
+                self._names(found[0], function)
 
     def _declaration(self, name: str, value: Declaration) -> None:
         function = getattr(value, "function", None)
         if isinstance(function, types.FunctionType):
-            self._function(function)
+            self._function(_name(function), function)
         else:
-            self.seen[name] = type(value).__name__
+            self._tell(name, type(value).__name__)
 
     def _instance(self, name: str, value: object) -> None:
         kind = type(value)
-        self._class(kind)
+        if isinstance(value, tuple | list | set | frozenset | dict):
+            self._collection(name, cast("Collection", value))
+            return
+        if isinstance(value, functools.partial):
+            self.visit(f"{name}.func", value.func)
+            self._values(name, {"args": value.args, **value.keywords})
+            return
+        wrapped = getattr(value, "__wrapped__", None)
+        if isinstance(wrapped, types.FunctionType):
+            self.visit(f"{name}.wrapped", wrapped)
+        self._class(_name(kind), kind)
         if callable(getattr(value, "get_params", None)):
             self._values(name, value.get_params(deep=False))  # type: ignore[attr-defined]
         elif dataclasses.is_dataclass(value):
             self._values(name, {field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
+        elif _in_project(kind.__module__) and hasattr(value, "__dict__"):
+            self._values(name, vars(value))
         elif kind.__module__.partition(".")[0] == "builtins" or callable(value):
             self._package(getattr(value, "__module__", None) or kind.__module__)
         else:
-            self._contents(name, value)
+            self.blind.add(f"{name}: a {kind.__name__} has no content that can be compared")
 
-    def _contents(self, name: str, value: object) -> None:
-        held = getattr(value, "__dict__", None)
-        if held is not None and _in_project(type(value).__module__):
-            self._values(name, held)
-        else:
-            self.blind.add(f"{name}: a {type(value).__name__} has no content that can be compared")
+    def _collection(self, name: str, value: Collection) -> None:
+        """A collection of what is no plain data: what is in it, and in which order."""
+        pairs = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+        if isinstance(value, set | frozenset):
+            pairs = list(enumerate(sorted(value, key=_label)))
+        self._tell(name, f"{type(value).__name__}[{', '.join(f'{key!r}: {_label(item)}' for key, item in pairs)}]")
+        self._values(name, {repr(key): item for key, item in pairs})
 
     def _values(self, name: str, values: Mapping[str, object]) -> None:
         for key, value in values.items():
@@ -200,17 +271,30 @@ class _Walk:
             for distribution in DISTRIBUTIONS.get(top, (top,)):
                 self.seen[distribution] = _version(distribution)
 
-    def _keep(self, name: str, digest: str, text: str) -> None:
-        self.seen[name] = digest
-        self.sources[name] = text
-
 
 def _global_names(code: types.CodeType) -> list[str]:
     names = dict.fromkeys(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names |= dict.fromkeys(_global_names(constant))
-    return [name for name in names if not hasattr(builtins, name)]
+    return list(names)
+
+
+def _code_digest(code: types.CodeType) -> str:
+    """Digest of compiled code and of all code inside it: instructions, names and constants."""
+    constants = [_code_digest(each) if isinstance(each, types.CodeType) else repr(each) for each in code.co_consts]
+    return digest_bytes(code.co_code, repr((code.co_names, constants)).encode())[:16]
+
+
+def _defaults(function: types.FunctionType) -> dict[str, object]:
+    code, defaults = function.__code__, function.__defaults__ or ()
+    positional = code.co_varnames[: code.co_argcount]
+    return dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True)) | (function.__kwdefaults__ or {})
+
+
+def _closure(function: types.FunctionType) -> dict[str, object]:
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
+    return {name: cell.cell_contents for name, cell in cells.items() if _filled(cell)}
 
 
 def _filled(cell: types.CellType) -> bool:
@@ -221,20 +305,50 @@ def _filled(cell: types.CellType) -> bool:
     return True
 
 
-def _name(function: Callable[..., object]) -> str:
-    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+def _plain_function(member: object) -> types.FunctionType | None:
+    """The function inside a method, property or cached function."""
+    found = member
+    for attribute in ("fget", "__func__", "func", "__wrapped__"):
+        found = getattr(found, attribute, None) or found
+    return found if isinstance(found, types.FunctionType) else None
+
+
+def _module_of(function: types.FunctionType) -> str:
+    """Where a function is written, which `functools.wraps` does not change."""
+    return str(function.__globals__.get("__name__") or function.__module__)
+
+
+def _name(value: Callable[..., object]) -> str:
+    if isinstance(value, types.FunctionType):
+        return f"{_module_of(value)}.{value.__code__.co_qualname}"
+    return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"
+
+
+def _label(item: object) -> str:
+    return content_of(item) or (_name(item) if callable(item) else type(item).__qualname__)
 
 
 @functools.cache
 def _in_project(module: str | None) -> bool:
     """Whether a module is the user's own: neither the standard library nor an installed package."""
-    if not module or module.partition(".")[0] in ("millstream", "builtins"):
+    if not module or module.partition(".")[0] in ("millstream", *sys.builtin_module_names):
         return False
-    file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None:
+    place = _place(module)
+    if place is None:
         return module == "__main__"
-    places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return not any(Path(file).resolve().is_relative_to(Path(place).resolve()) for place in places)
+    installed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return not any(Path(place).resolve().is_relative_to(Path(each).resolve()) for each in installed)
+
+
+def _place(module: str) -> str | None:
+    """The file or folder of a module that is loaded, or could be."""
+    loaded = sys.modules.get(module)
+    try:
+        found = loaded.__spec__ if loaded is not None else importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    folders = list(found.submodule_search_locations or ()) if found is not None else []
+    return getattr(loaded, "__file__", None) or (found.origin if found is not None and found.has_location else None) or next(iter(folders), None)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import re
 import traceback
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import polars as pl
@@ -20,7 +20,10 @@ from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
 from millstream.kernel.syntax import line_of_text
-from millstream.kernel.units import Outcome, Seen, Unit, input_causes, produce, seen_of
+from millstream.kernel.units import Outcome, Seen, Unit, facts_text, input_causes, produce, seen_of
+
+IN_ORDER = pl.QueryOptFlags(check_order_observe=False)
+"""The order that a function asks for is kept, also where the optimiser thinks that nobody sees it: sums of floats do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +45,10 @@ class FunctionOperation:
     def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
         """Find or make the result for the inputs as seen at the moment."""
         seen = seen_of(store, inputs, as_of)
-        causes = (*fingerprint(self.function).causes, *_settings(self.settings), *_facts(self.facts))
+        meaning = fingerprint(self.function)
+        causes = (*meaning.causes, *_settings(self.settings), *_facts(self.facts))
         outcome = produce(store, self._units(seen), facts=self.facts, causes=causes, compute=lambda unit: self._compute(store, unit))
-        return Outcome(outcome.artifact, outcome.key, (*causes, *input_causes(self.inputs, seen)), outcome.computed, outcome.units, outcome.rows)
+        return replace(outcome, causes=(*causes, *input_causes(self.inputs, seen)), sources=meaning.sources)
 
     def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
         if self.partition is None:
@@ -73,7 +77,7 @@ class FunctionOperation:
     def _call(self, arguments: Sequence[object]) -> object:
         try:
             result = self.function(*arguments, **self.settings)
-            return result.collect(engine="in-memory") if isinstance(result, pl.LazyFrame) else result
+            return result.collect(engine="in-memory", optimizations=IN_ORDER) if isinstance(result, pl.LazyFrame) else result
         except MillstreamError:
             raise
         except pl.exceptions.ColumnNotFoundError as error:
@@ -172,7 +176,7 @@ def _settings(settings: Mapping[str, object]) -> tuple[Cause, ...]:
 
 
 def _facts(facts: Facts) -> tuple[Cause, ...]:
-    return (Cause("facts", f"key={','.join(facts.key)} time={facts.time} known_at={facts.known_at} delay={facts.delay}"),)
+    return (Cause("facts", facts_text(facts)),)
 
 
 def _first_line(error: BaseException) -> str:

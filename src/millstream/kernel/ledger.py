@@ -12,14 +12,14 @@ import msgspec
 
 from millstream.errors import NotFoundError
 from millstream.kernel.database import Database, Row
-from millstream.kernel.records import RunReport, StepReport
+from millstream.kernel.records import Cause, RunReport, StepReport
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, started REAL NOT NULL, as_of INTEGER NOT NULL, command TEXT NOT NULL, status TEXT NOT NULL,
     seconds REAL, environment BLOB NOT NULL, settings BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS run_steps (run TEXT NOT NULL, name TEXT NOT NULL, report BLOB NOT NULL, PRIMARY KEY (run, name));
 CREATE INDEX IF NOT EXISTS step_runs ON run_steps (name, run);
-CREATE TABLE IF NOT EXISTS code (digest TEXT PRIMARY KEY, name TEXT NOT NULL, source TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS code (digest TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (digest, name));
 """
 
 _report = msgspec.msgpack.Decoder(StepReport)
@@ -33,9 +33,10 @@ class Ledger:
         self.database = Database(path, SCHEMA, version=1)
 
     def begin(self, *, as_of: int, command: str, environment: Mapping[str, object], settings: Mapping[str, object]) -> str:
-        """Open a run and give it an identity that sorts by its start."""
-        run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-        values = (run, time.time(), as_of, command, "running", msgspec.json.encode(environment), msgspec.json.encode(settings))
+        """Open a run and give it an identity that sorts by its start, also within one second."""
+        seconds, rest = divmod(time.time_ns(), 10**9)
+        run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{rest // 1_000:05x}{secrets.token_hex(1)}"
+        values = (run, seconds + rest / 1e9, as_of, command, "running", msgspec.json.encode(environment), msgspec.json.encode(settings))
         self.database.execute("INSERT INTO runs (run, started, as_of, command, status, environment, settings) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         return run
 
@@ -84,13 +85,16 @@ class Ledger:
             dict(zip(("run", "started", "as_of", "command", "status", "seconds"), row, strict=True)) for row in self.database.rows(query, (limit,))
         ]
 
-    def keep_code(self, sources: Mapping[str, tuple[str, str]]) -> None:
-        """Keep the source text of what was run: digest to (name, source)."""
-        self.database.execute_many("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", [(digest, *pair) for digest, pair in sources.items()])
+    def keep_code(self, causes: Sequence[Cause], sources: Sequence[tuple[str, str]]) -> None:
+        """Keep the source text of what was run, by the digest that its cause has."""
+        digests = {cause.name: cause.value for cause in causes}
+        rows = [(digests[name], name, text) for name, text in sources if name in digests]
+        if rows:
+            self.database.execute_many("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", rows)
 
-    def code(self, digest: str) -> str | None:
-        """The source text that had this digest."""
-        row = self.database.row("SELECT source FROM code WHERE digest = ?", (digest,))
+    def code(self, cause: Cause) -> str | None:
+        """The source text behind a cause, None if it is not one of code."""
+        row = self.database.row("SELECT source FROM code WHERE digest = ? AND name = ?", (cause.value, cause.name))
         return str(row[0]) if row else None
 
     def _row(self, run: str | None) -> Row:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Callable, Iterator, Sequence
 
 from millstream.kernel.availability import DAY, text_of
 from millstream.kernel.records import Cause
@@ -22,6 +23,20 @@ def differences(before: Sequence[Cause], now: Sequence[Cause]) -> list[str]:
     new = {cause.name: cause.value for cause in now}
     names = sorted(old.keys() | new.keys(), key=_rank)
     return [_sentence(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+def code_changes(before: Sequence[Cause], now: Sequence[Cause], source_of: Callable[[Cause], str | None]) -> Iterator[str]:
+    """The lines of a unified diff for all code that differs and whose text is on record."""
+    old = {cause.name: cause for cause in before}
+    for cause in now:
+        earlier = old.get(cause.name, cause)
+        if earlier != cause:
+            yield from _diff(cause.name, source_of(earlier), source_of(cause))
+
+
+def _diff(name: str, before: str | None, now: str | None) -> Iterator[str]:
+    if before is not None and now is not None:
+        yield from difflib.unified_diff(before.splitlines(), now.splitlines(), f"{name} before", f"{name} now", n=1, lineterm="")
 
 
 def _rank(name: str) -> tuple[int, str]:
@@ -45,7 +60,7 @@ def _sentence(name: str, old: str | None, new: str | None) -> str:
 
 def _input(old: str, new: str) -> str:
     before, after = _days(old), _days(new)
-    if not before or not after or set(before) | set(after) == {""}:
+    if not before or not after:
         return "its content changed"
     fresh = sorted(after.keys() - before.keys())
     changed = sorted(day for day in before.keys() & after.keys() if before[day] != after[day])
@@ -62,5 +77,6 @@ def _count(days: Sequence[str], what: str) -> list[str]:
 
 
 def _days(summary: str) -> dict[str, str]:
+    """Digests by day; rows without one are left out."""
     days = [entry.partition(":") for entry in summary.split(" ")[2:]]
-    return {day: digest for day, _, digest in days}
+    return {day: digest for day, _, digest in days if day}

@@ -42,7 +42,8 @@ class Store:
         """Open the store in `root`, making it if need be."""
         self.root = root
         self.objects = root / "objects"
-        self.objects.mkdir(parents=True, exist_ok=True)
+        with _explained(root):
+            self.objects.mkdir(parents=True, exist_ok=True)
         self.index = Database(root / "index.sqlite", SCHEMA, version=1)
         self._checked: set[str] = set()
         self._frames: OrderedDict[tuple[str, tuple[str, ...] | None], pl.DataFrame] = OrderedDict()
@@ -186,32 +187,31 @@ class Store:
 
     def _write(self, name: str, write: Callable[[Path], object]) -> None:
         path = self.path(name)
-        if path.exists():
+        if path.exists() and self._sha256(name) is not None:
             return
-        path.parent.mkdir(exist_ok=True)
-        try:
+        with _explained(self.root):
+            path.parent.mkdir(exist_ok=True)
             with _temporary(path) as temporary:
                 write(temporary)
                 digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-                size = temporary.stat().st_size
-                temporary.replace(path)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write to {self.root}: {error.strerror or error}",
-                hint="free some space or make the folder writable, and run again: what is finished is kept",
-            ) from error
-        self.index.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, digest, size))
+                with self.index.transaction() as index:  # who writes the same at once waits here: name and digest belong together
+                    index.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, digest, temporary.stat().st_size))
+                    temporary.replace(path)
 
     def _verified(self, name: str) -> Path:
         path = self.path(name)
         if name in self._checked:
             return path
-        row = self.index.row("SELECT sha256 FROM files WHERE name = ?", (name,))
-        if not path.exists() or row is None or hashlib.sha256(path.read_bytes()).hexdigest() != row[0]:
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != self._sha256(name):
             self.forget(name)
             raise StoreError(f"the stored file {path.name[:16]}… was damaged and has been dropped", hint="run again: what it held is made anew")
         self._checked.add(name)
         return path
+
+    def _sha256(self, name: str) -> str | None:
+        """The digest of a file's bytes; None if it is not on record, as after a kill between renaming and recording."""
+        row = self.index.row("SELECT sha256 FROM files WHERE name = ?", (name,))
+        return row[0] if row else None
 
 
 def table_of(names: tuple[str, ...], types: tuple[str, ...], facts: Facts, parts: Iterable[Part]) -> Table:
@@ -226,6 +226,20 @@ def files_of(artifact: Artifact) -> set[str]:
     if isinstance(artifact, Value):
         return {artifact.file} if artifact.file else set()
     return {piece.file for part in artifact.parts for piece in part.pieces}
+
+
+@contextmanager
+def _explained(root: Path) -> Generator[None]:
+    """What the disk refuses, as an error with a cure."""
+    try:
+        yield
+    except (OSError, pl.exceptions.ComputeError) as error:
+        if not isinstance(error, OSError) and "IO error" not in str(error):
+            raise
+        raise StoreError(
+            f"cannot write to {root}: {getattr(error, 'strerror', None) or error}",
+            hint="free some space or make the folder writable, and run again: what is finished is kept",
+        ) from error
 
 
 @contextmanager

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import linecache
+import threading
 import types
 from typing import cast
+
+_PARSING = threading.Lock()
+"""CPython's `ast.parse` counts its recursion in one place for all threads: two at once end in a SystemError."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
@@ -28,11 +33,32 @@ def normalised(node: ast.AST) -> str:
     return ast.dump(_Normaliser().visit(_copy(node)), include_attributes=False)
 
 
-def attributes_read(node: ast.AST, name: str) -> list[str]:
-    """The attributes that are read from a global name, as in `helpers.clean`."""
-    return [
-        inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == name
-    ]
+def chains_read(node: ast.AST) -> list[tuple[str, ...]]:
+    """Every name that is read, with the attributes read from it, as in `shop.helpers.clean`."""
+    chains = _Chains()
+    chains.visit(node)
+    return list(dict.fromkeys(chains.found))
+
+
+def imports_inside(node: ast.AST, package: str) -> list[tuple[str, str, str]]:
+    """What a function imports when it runs: the local name, what is imported, and what the name then means."""
+    found: list[tuple[str, str, str]] = []
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            found += [(each.asname or _top(each.name), each.name, each.name if each.asname else _top(each.name)) for each in inner.names]
+        elif isinstance(inner, ast.ImportFrom):
+            module = importlib.util.resolve_name("." * inner.level + (inner.module or ""), package) if inner.level else inner.module or ""
+            found += [(each.asname or each.name, f"{module}.{each.name}", f"{module}.{each.name}") for each in inner.names]
+    return found
+
+
+def class_level(node: ast.AST) -> ast.AST:
+    """What a class evaluates when it is made: all but the bodies of its functions."""
+    tree = _Normaliser().visit(_copy(node))
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner.body = [ast.Pass()]
+    return cast("ast.AST", tree)
 
 
 def line_of_text(code: types.CodeType, text: str) -> int | None:
@@ -46,6 +72,25 @@ def line_of_text(code: types.CodeType, text: str) -> int | None:
         if isinstance(inner, ast.keyword) and inner.arg == text:
             return inner.value.lineno
     return None
+
+
+class _Chains(ast.NodeVisitor):
+    def __init__(self) -> None:
+        self.found: list[tuple[str, ...]] = []
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.found.append((node.id,))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        attributes: list[str] = []
+        inner: ast.expr = node
+        while isinstance(inner, ast.Attribute):
+            attributes.insert(0, inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            self.found.append((inner.id, *attributes))
+        else:
+            self.visit(inner)
 
 
 class _Normaliser(ast.NodeTransformer):
@@ -108,7 +153,8 @@ def _copy_field(value: object) -> object:
 
 def _definitions(file: str) -> tuple[Definition, ...]:
     linecache.checkcache(file)
-    return _parsed(file, "".join(linecache.getlines(file)))
+    with _PARSING:
+        return _parsed(file, "".join(linecache.getlines(file)))
 
 
 @functools.lru_cache(maxsize=256)
@@ -120,6 +166,10 @@ def _parsed(file: str, text: str) -> tuple[Definition, ...]:
 def _first_line(node: Definition) -> int:
     decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _name(node: Definition) -> str:

@@ -36,7 +36,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The artifact of a step, and what it took: units computed of all units, rows processed."""
+    """The artifact of a step, and what it took: units computed of all units, rows processed.
+
+    `sources` are the texts of the user's code that the step refers to, behind their names.
+    """
 
     artifact: Artifact
     key: str
@@ -45,6 +48,7 @@ class Outcome:
     units: int
     rows: int
     notes: tuple[str, ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 Compute = Callable[[Unit], object]
@@ -64,8 +68,15 @@ def unit_key(unit: Unit, causes: Sequence[Cause]) -> str:
 
 
 def input_causes(names: Sequence[str], seen: Sequence[Seen]) -> tuple[Cause, ...]:
-    """What is seen of each input, in words that can be compared with those of an earlier run."""
-    return tuple(Cause(f"input {name}", _summary(each)) for name, each in zip(names, seen, strict=True))
+    """What is seen of each input and how it is understood, in words that can be compared with those of an earlier run."""
+    tables = {name: each.table.facts for name, each in zip(names, seen, strict=True) if isinstance(each, Cut)}
+    facts = (Cause(f"facts of {name}", facts_text(each)) for name, each in tables.items())
+    return (*facts, *(Cause(f"input {name}", _summary(each)) for name, each in zip(names, seen, strict=True)))
+
+
+def facts_text(facts: Facts) -> str:
+    """Facts in words."""
+    return f"key={','.join(facts.key)} time={facts.time} known_at={facts.known_at} delay={facts.delay}"
 
 
 def produce(store: Store, units: Sequence[Unit], *, facts: Facts, causes: Sequence[Cause], compute: Compute, longest: int = 1) -> Outcome:

@@ -1,7 +1,7 @@
 """What would leak, skew or surprise, found on the tables of a file before anything is trained.
 
-Thin for now: every table is built; views over the question's own source, labels whose share changes with age, features that are always null,
-and code that could not be followed are reported. Consistency (recompute from cut inputs) is checked for every view, step and label at one moment.
+Thin for now: every table is built; views over the question's own source, features that are always null, and code that could not be followed
+are reported. Consistency (recompute from cut inputs) is checked for every view, step and label that is not partitioned, at one moment.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from millstream.features.lowering import is_read
 from millstream.kernel.availability import text_of
 from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener
+from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node, ordered
@@ -110,8 +111,12 @@ def _self_matches(model: Model, name: str) -> list[Finding]:
             hint="an aggregate never does: its window is open at the moment asked",
         )
         for view in model.examples.features
-        if isinstance(view, FunctionView) and view.inputs[0] is question and view.facts.key == question.facts.key and view.timed
+        if isinstance(view, FunctionView) and view.inputs[0] is question and view.timed and _is_there_when_asked(view.facts, question.facts)
     ]
+
+
+def _is_there_when_asked(view: Facts, question: Facts) -> bool:
+    return view.time == question.time and not view.delay
 
 
 def _always_null(built: Built, examples: Node, features: Callable[[Sequence[str]], list[str]]) -> list[Finding]:

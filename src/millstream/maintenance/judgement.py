@@ -26,19 +26,18 @@ class Block:
     rows: pl.DataFrame
 
 
-def newest_third(rows: pl.DataFrame, champion: OpenVersion) -> Block | None:
-    """The newest third of the matured rows asked since the champion's last training row; None if there are none."""
-    matured = _matured(rows, champion.version.lineage.trained_until)
+def newest_third(rows: pl.DataFrame, champion: OpenVersion, *, after: int | None) -> Block | None:
+    """The newest third of the matured rows asked since the champion's last training row (and `after` a moment); None if there are none."""
+    matured = _matured(rows, champion.version.lineage.trained_until, after)
     if matured.height < BLOCK_SHARE:
         return None
     start = matured.get_column(ASKED).to_list()[matured.height - matured.height // BLOCK_SHARE]
     return _block(matured.filter(pl.col(ASKED) >= start))
 
 
-def unseen_by_both(rows: pl.DataFrame, champion: OpenVersion, challenger: OpenVersion) -> Block | None:
-    """All matured rows asked since either was trained."""
-    trained = [each.version.lineage.trained_until or 0 for each in (champion, challenger)]
-    return _block(_matured(rows, max(trained)))
+def unseen_by_both(rows: pl.DataFrame, champion: OpenVersion, challenger: OpenVersion, *, after: int | None) -> Block | None:
+    """All matured rows asked since either was trained (and `after` a moment)."""
+    return _block(_matured(rows, champion.version.lineage.trained_until, challenger.version.lineage.trained_until, after))
 
 
 def judge_on(block: Block, challenger: OpenVersion, champion: OpenVersion, gate: Gate | None) -> Verdict:
@@ -48,9 +47,10 @@ def judge_on(block: Block, challenger: OpenVersion, champion: OpenVersion, gate:
     return judge(Better() if gate is None else gate, truth, theirs, ours, metric=champion.plan.metric)
 
 
-def _matured(rows: pl.DataFrame, after: int | None) -> pl.DataFrame:
+def _matured(rows: pl.DataFrame, *after: int | None) -> pl.DataFrame:
     known = rows.filter(pl.col(TARGET).is_not_null(), pl.col(KNOWN).is_not_null())
-    return known if after is None else known.filter(pl.col(ASKED) > after)
+    latest = max((moment for moment in after if moment is not None), default=None)
+    return known if latest is None else known.filter(pl.col(ASKED) > latest)
 
 
 def _block(rows: pl.DataFrame) -> Block | None:

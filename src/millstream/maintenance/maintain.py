@@ -127,15 +127,27 @@ def last_training(workspace: Workspace, model: str) -> int:
 
 def _retrain(loop: Loop, rows: pl.DataFrame, trigger: str) -> Turn:
     """Fit on everything before the block, judge on the block, and refit with it if accepted."""
-    block = newest_third(rows, loop.champion)
+    block = newest_third(rows, loop.champion, after=_decided_until(loop))
     if block is None:
         return loop.turn(trigger)
-    return _decide(loop, open_version(loop.workspace, _train(loop, as_of=block.start)), block, trigger)
+    return _decide(loop, open_version(loop.workspace, _train(loop, as_of=block.start - 1)), block, trigger)
 
 
 def _judge_waiting(loop: Loop, rows: pl.DataFrame, challenger: OpenVersion) -> Turn:
-    block = unseen_by_both(rows, loop.champion, challenger)
-    return loop.turn() if block is None else _decide(loop, challenger, block, f"{challenger.version.name} waits")
+    """Judge on the block of the first judgement, grown by the labels that have come since; without new ones nothing is judged."""
+    history = loop.workspace.registry.history(loop.life.name)
+    judged = [event.block for event in history if event.version == challenger.version.version and event.block is not None]
+    after = judged[0][0] - 1 if judged else _decided_until(loop)
+    block = unseen_by_both(rows, loop.champion, challenger, after=after)
+    if block is None or (block.start, block.stop) in judged:
+        return loop.turn()
+    return _decide(loop, challenger, block, f"{challenger.version.name} waits")
+
+
+def _decided_until(loop: Loop) -> int | None:
+    """The end of the last block that has decided: one block decides once."""
+    history = loop.workspace.registry.history(loop.life.name)
+    return max((event.block[1] for event in history if event.block is not None and event.action in ("refused", "promoted")), default=None)
 
 
 def _decide(loop: Loop, challenger: OpenVersion, block: Block, trigger: str) -> Turn:

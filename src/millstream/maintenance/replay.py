@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+import polars as pl
 
 from millstream.errors import ConfigurationError
 from millstream.features.training_set import ASKED
@@ -15,10 +18,11 @@ from millstream.kernel.durations import add
 from millstream.kernel.engine import Listener
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.ledger import Ledger
-from millstream.maintenance.maintain import Life, Turn, look, maintain
+from millstream.maintenance.maintain import Life, Present, Turn, look, maintain
 from millstream.maintenance.run import Trained, first_error, run
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
+from millstream.serving.answers import answered
 from millstream.serving.predict import Batch, predict_open
 from millstream.sources.snapshot import SourceOperation
 
@@ -74,33 +78,38 @@ def replay(
         raise error
     trained = result.trained[0]
     tell(trained)
+    keyed = bool(trained.nodes.question.key)
     ticks: list[Tick] = []
-    before = start
-    for moment in moments:
-        tick = _tick(own, life, before, moment, listener)
+    for before, moment in pairwise([start, *moments]):
+        tick = _tick(own, life, start if keyed else before, moment, listener)
         ticks.append(tick)
         tell(tick)
-        before = moment
-    return Replay(name, trained, tuple(ticks), not_replayable([trained.nodes.examples]))
+    return Replay(name, trained, tuple(ticks), not_replayable(trained.nodes.truth))
 
 
 def _nobody(_: Trained | Tick) -> None:
     """Listens to nothing."""
 
 
-def not_replayable(targets: list[Node]) -> tuple[str, ...]:
+def not_replayable(targets: Sequence[Node]) -> tuple[str, ...]:
     """Sources without a time: whatever the moment, they are as they are now."""
     sources = [node for node in ordered(targets) if isinstance(node.operation, SourceOperation)]
     return tuple(node.name for node in sources if isinstance(node.operation, SourceOperation) and node.operation.source.facts.time is None)
 
 
-def _tick(workspace: Workspace, life: Life, before: int, moment: int, listener: Listener | None) -> Tick:
-    """Every row asked since the last tick is answered once by the champion then in office; then the loop turns."""
-    present = look(workspace, life, as_of=moment, listener=listener)
-    asked = present.rows.filter((present.rows.get_column(ASKED) > before) & (present.rows.get_column(ASKED) <= moment))
+def _tick(workspace: Workspace, life: Life, since: int, moment: int, listener: Listener | None) -> Tick:
+    """Every row asked since then is answered once, by the champion in office since the last tick; then the loop turns."""
+    asked = _unanswered(workspace, look(workspace, life, as_of=moment, listener=listener), since)
     sinkless = dataclasses.replace(life.deployment, batch=None, when=None) if life.deployment else None
     batch = predict_open(workspace, life.name, asked, sinkless, open_only=False)
     return Tick(moment, batch, maintain(workspace, life, as_of=moment, listener=listener))
+
+
+def _unanswered(workspace: Workspace, present: Present, since: int) -> pl.DataFrame:
+    """Rows asked since then that no version has answered: one that came to be known late was asked before the last tick."""
+    key, given = present.nodes.question.key, answered(workspace, present.nodes.name)
+    asked = present.rows.filter(pl.col(ASKED) > since)
+    return asked.join(given, on=key, how="anti", maintain_order="left") if key and given is not None else asked
 
 
 def _of_its_own(workspace: Workspace, name: str) -> Workspace:

@@ -45,7 +45,7 @@ class Condition(Trigger):
 
 
 def monitor(deployment: Deployment, /, *, window: str | None = None) -> Monitor:
-    """Watch a deployment. `window`: how far back, counted from the newest event; default: as many rows as a decision needs."""
+    """Watch a deployment. `window`: how far back, counted from the newest row asked; default: since the champion's last training row."""
     hint = "deploy it first: ms.monitor(ms.deploy(model))"
     return Monitor(
         deployment=expect(deployment, Deployment, "monitor: what is watched", wanted="a deployment", hint=hint),

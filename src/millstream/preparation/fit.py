@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from millstream.preparation.columns import find_column, kind_of, read_values, value_of
 from millstream.preparation.records import LARGEST, Codes, InputColumn, OneHot, Preparation, QuantileNormal, Step
@@ -76,6 +75,8 @@ def _quantile_normal(present: NDArray[np.float64]) -> tuple[NDArray[np.float64],
 
     Source: scikit-learn's QuantileTransformer(output_distribution="normal"), which also gives repeated values their middle rank.
     """
+    from scipy.special import ndtri  # noqa: PLC0415 - costs 0.17 CPU s, and only a fit needs it
+
     if present.size == 0:
         return np.zeros(1), np.zeros(1)
     ordered = np.sort(present) + 0.0  # so that -0.0 is 0.0, whichever of the two came first

@@ -11,6 +11,7 @@ from millstream.registry.records import Bundle, Plan
 from millstream.validation.records import Profile
 
 PARTS = ("plan", "model", "profile", "probes")
+REMEDY = "roll back, or train it again"
 
 
 def pack_bundle(plan: Plan, model: bytes, profile: Profile, probes: bytes) -> bytes:
@@ -21,11 +22,15 @@ def pack_bundle(plan: Plan, model: bytes, profile: Profile, probes: bytes) -> by
 
 
 def unpack_bundle(content: bytes) -> Bundle:
-    """The bundle, if every part is what its manifest says."""
-    bundle = msgspec.msgpack.decode(content, type=Bundle)
-    for name, digest in bundle.manifest:
-        if hashlib.sha256(getattr(bundle, name)).hexdigest() != digest:
-            raise StoreError(f"the {name} of a model version is not what its manifest says", hint="roll back, or train it again")
+    """The bundle, if every part is what its manifest says; raises StoreError otherwise."""
+    try:
+        bundle = msgspec.msgpack.decode(content, type=Bundle)
+    except msgspec.DecodeError:
+        raise StoreError("the bundle of a model version is damaged", hint=REMEDY) from None
+    said = dict(bundle.manifest)
+    for name in PARTS:
+        if hashlib.sha256(getattr(bundle, name)).hexdigest() != said.get(name):
+            raise StoreError(f"the {name} of a model version is not what its manifest says", hint=REMEDY)
     return bundle
 
 

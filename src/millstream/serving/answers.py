@@ -15,6 +15,8 @@ from millstream.registry.workspace import Workspace
 from millstream.serving.archive import read_predictions
 from millstream.sources.declare import Sink
 
+LOGGED_MOMENT = "%Y-%m-%dT%H:%M:%S%.fZ"
+
 
 def answered(workspace: Workspace, model: str) -> pl.DataFrame | None:
     """All batch answers of a model so far, None if there are none."""
@@ -33,12 +35,21 @@ def scores_given(workspace: Workspace, model: str, task: str, kinds: Mapping[str
     if log.is_dir():
         logged = read_predictions(log).filter(pl.col("model") == model)
         parts = pl.col("key").str.json_decode(pl.List(pl.String))
-        keys = [parts.list.get(place, null_on_oob=True).cast(kind).alias(name) for place, (name, kind) in enumerate(kinds.items())]
+        keys = [key_from_text(parts.list.get(place, null_on_oob=True), kind).alias(name) for place, (name, kind) in enumerate(kinds.items())]
         number = pl.col("probability" if task == "binary" else "prediction_number").alias("score")
         frames.append(logged.select(*keys, number, "predicted_at"))
     if not frames or not kinds:
         return None
     return pl.concat(frames).sort("predicted_at", maintain_order=True).unique(subset=list(kinds), keep="first", maintain_order=True)
+
+
+def key_from_text(text: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A column of a key as the log has it, in its own type again."""
+    if kind == pl.Boolean:
+        return text == "true"
+    if isinstance(kind, pl.Date | pl.Datetime):
+        return text.str.to_datetime(LOGGED_MOMENT).cast(kind)
+    return text.cast(kind)
 
 
 def batch_files(workspace: Workspace, model: str) -> list[Path]:

@@ -33,6 +33,7 @@ SCHEMA = pl.Schema(
         "prediction_number": pl.Float64(),
         "probability": pl.Float64(),
         "watermarks": pl.String(),
+        "flags": pl.String(),
         "predicted_at": _MOMENT,
     }
 )
@@ -60,7 +61,7 @@ def roll_to_parquet(directory: Path | str) -> Path | None:
 def read_predictions(directory: Path | str) -> pl.DataFrame:
     """Every prediction on record, rolled or not, by `predicted_at`.
 
-    `key`, `request`, `prediction` and `watermarks` are JSON text, as one log holds several models; `prediction_number` is the
+    `key`, `request`, `prediction`, `watermarks` and `flags` are JSON text, as one log holds several models; `prediction_number` is the
     prediction as Float64 (a boolean as 0 or 1, null for text).
     """
     folder = Path(directory)
@@ -136,6 +137,7 @@ def _row(logged: LoggedPrediction) -> tuple[object, ...]:
         number,
         logged.probability,
         _json(logged.watermarks),
+        _json(logged.flags),
         logged.predicted_at,
     )
 

@@ -14,7 +14,7 @@ from millstream.training.declare import Model
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Deployment(Declaration):
-    """A model that answers with its champion; `accept` says who becomes champion, `when` when the batch is written."""
+    """A model that answers with its champion; `accept` says who becomes champion, `when` when the batch should be written."""
 
     noun: ClassVar[str] = "deployment"
     model: Model
@@ -32,8 +32,8 @@ class Deployment(Declaration):
 def deploy(model: Model, /, *, batch: Sink | None = None, when: Trigger | None = None, accept: Gate | None = None) -> Deployment:
     """Answer with a model's champion. Declaring moves nothing: a run registers versions.
 
-    `batch`: where predictions for open rows go, each time `when` is true. `accept`: the gate that makes a later version champion;
-    without it the first version is champion and later ones wait for `promote`.
+    `batch`: where `millstream predict` writes its answers to open rows. `when`: when it should; nothing starts it by itself yet.
+    `accept`: the gate that makes a later version champion; without it the first version is champion and later ones wait for `promote`.
     """
     if accept is not None and not isinstance(accept, get_args(Gate)):
         raise refusal(f"deploy: accept must be a gate, not {describe(accept)}", hint="as in ms.gate.not_worse(by=0.002)")

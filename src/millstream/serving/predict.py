@@ -25,7 +25,7 @@ from millstream.training.operations import cut_of, truth_of_rows
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a batch answered. `rows` are the questions with their features, in the order of `predictions`."""
+    """What a batch answered. `rows` are the questions, as requests would ask them, in the order of `predictions`."""
 
     version: Version
     predictions: pl.DataFrame
@@ -63,7 +63,7 @@ def predict_open(
         keep_batch(workspace, model, predictions)
     if deployment is not None and deployment.batch is not None:
         target = fill_sink(workspace, model, deployment.batch, [name for name in predictions.columns if name != ASKED])
-    return Batch(version, predictions, asked, target)
+    return Batch(version, predictions, asked.select(field.name for field in opened.plan.fields), target)
 
 
 def _unanswered(workspace: Workspace, model: str, rows: pl.DataFrame, key: tuple[str, ...], version: Version) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from millstream.serving.records import Answer, Feedback, RequestField
@@ -19,6 +20,10 @@ class Answerer(Protocol):
     @property
     def version(self) -> str:
         """The version that answers now."""
+        ...
+
+    def now(self) -> datetime:
+        """The clock of this answerer: the moment of a question that names none."""
         ...
 
     def fields(self) -> Sequence[RequestField]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from millstream.features.feedback import FeedbackBook
+from millstream.kernel.availability import moment_of
 from millstream.serving.predictor import Predictor
 from millstream.serving.records import Answer, Feedback, RequestField
 
@@ -23,6 +25,10 @@ class RealtimeAnswerer:
     def version(self) -> str:
         """The version that answers."""
         return self.predictor.version
+
+    def now(self) -> datetime:
+        """The clock of the retained views."""
+        return moment_of(self.predictor.retained.now())
 
     def fields(self) -> Sequence[RequestField]:
         """The columns of a request."""

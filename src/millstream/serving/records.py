@@ -51,6 +51,7 @@ class LoggedPrediction(msgspec.Struct, frozen=True):
     prediction: bool | float | int | str
     probability: float | None
     watermarks: Mapping[str, str | None]
+    flags: tuple[str, ...]
     predicted_at: int
 
 

@@ -31,28 +31,36 @@ class Route:
         fields = answerer.fields()
         keys = [field for field in fields if field.role == "key"]
         self.name, self.answerer = name, answerer
-        self.decode, self.decode_list = compile_decoder(fields), compile_list_decoder(fields)
+        self._decode, self._decode_list = compile_decoder(fields), compile_list_decoder(fields)
         self._keys = tuple(field.name for field in keys)
         self._decode_key = compile_decoder([msgspec.structs.replace(field, required=True, nullable=False) for field in keys])
         self._moments = tuple(field.name for field in fields if field.kind == "moment")
         self._time = next((field.name for field in fields if field.role == "time"), None)
 
+    def decode(self, body: bytes) -> dict[str, Any]:
+        """One request with its moment."""
+        return self._dated(self._decode(body))
+
+    def decode_list(self, body: bytes) -> list[dict[str, Any]]:
+        """Several requests with their moments."""
+        return [self._dated(request) for request in self._decode_list(body)]
+
     def logged(self, request: Mapping[str, Any], answer: Answer) -> LoggedPrediction:
-        """The record of one answer; a question without a moment is asked when it is answered."""
-        now = time.time_ns() // 1000
-        asked = request[self._time] if self._time is not None else None
+        """The record of one answer."""
+        asked = self.answerer.now() if self._time is None else request[self._time]
         written = self._written(request)
         return LoggedPrediction(
             id=answer.id,
             model=self.name,
             version=answer.version,
             key=tuple([written[name] for name in self._keys]),
-            time=now if asked is None else _microseconds(asked),
+            time=_microseconds(asked),
             request=written,
             prediction=answer.prediction,
             probability=answer.probability,
             watermarks=answer.watermarks,
-            predicted_at=now,
+            flags=answer.flags,
+            predicted_at=time.time_ns() // 1000,
         )
 
     def feedback_of(self, body: bytes) -> Feedback:
@@ -69,6 +77,12 @@ class Route:
         except RequestError as error:
             raise RequestError(error.message, path="$.key" + error.path.removeprefix("$")) from None
         return Feedback(self.name, tuple(self._written(key).values()), given.label, _known_at(given.known_at))
+
+    def _dated(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A question that names no moment is asked now."""
+        if self._time is not None and request[self._time] is None:
+            request[self._time] = self.answerer.now()
+        return request
 
     def _written(self, request: Mapping[str, Any]) -> dict[str, Scalar]:
         """The request with its moments as ISO 8601 text in UTC."""

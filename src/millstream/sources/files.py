@@ -26,7 +26,8 @@ def find_files(address: str, root: Path, *, where: str) -> list[Path]:
     """The files that an address means, in the order of their names; relative ones count from `root`."""
     path = root / address
     if any(mark in address for mark in "*?["):
-        found = sorted(file for file in root.glob(address) if file.is_file())
+        base = Path(path.anchor) if Path(address).is_absolute() else root
+        found = sorted(file for file in base.glob(str(path.relative_to(base))) if file.is_file())
     elif path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix in READERS)
     else:
@@ -50,9 +51,9 @@ def read_file(path: Path, *, where: str) -> pl.DataFrame:
 
 
 def file_digest(store: Store, path: Path) -> str:
-    """SHA-256 of a file's bytes, remembered by its path, time, size and inode."""
+    """SHA-256 of a file's bytes, remembered by its path, times, size and inode (its time of change cannot be set back)."""
     status = path.stat()
-    stamp = f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
+    stamp = f"{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_size}:{status.st_ino}"
     noted = store.note(f"file {path}")
     if noted is not None:
         known: tuple[str, str] = msgspec.msgpack.decode(noted, type=tuple[str, str])

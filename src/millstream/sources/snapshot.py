@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from millstream.errors import ColumnError, MillstreamError
+from millstream.errors import ColumnError, MillstreamError, SourceError
 from millstream.kernel.availability import Cut, normalise_facts, text_of
 from millstream.kernel.digest import digest_bytes, digest_value
 from millstream.kernel.fingerprint import own_code
@@ -21,6 +21,9 @@ from millstream.kernel.units import Outcome, Unit, produce
 from millstream.sources.declare import Source
 from millstream.sources.files import file_digest, find_files, read_file
 from millstream.validation.contract import check_snapshot
+
+RECENT = 600_000_000
+"""A run as of now sees its sources within so many microseconds."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -41,39 +44,53 @@ class SourceOperation:
     def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
         """The snapshot's table; only files that were not read before are read."""
         del inputs
-        snapshot, notes = self._snapshot(store, as_of)
+        taken = self._taken(store)
+        snapshot = self._snapshot(store, taken, as_of)
         causes = (own_code("validation", "sources"), Cause("source", self._identity()))
         outcomes = [self._file(store, Path(path), digest, causes) for path, digest in snapshot.files]
         tables = [outcome.artifact for outcome in outcomes if isinstance(outcome.artifact, Table)]
         table = tables[0] if len(tables) == 1 else _merged(store, tables)
+        if snapshot not in taken:
+            store.set_note(f"snapshots {self._identity()}", msgspec.json.encode([*taken, snapshot]))
         files = tuple(Cause(f"file {Path(path).name}", digest[:16]) for path, digest in snapshot.files)
         key = digest_bytes(*(outcome.key.encode() for outcome in outcomes))
         computed = sum(outcome.computed for outcome in outcomes)
         rows = sum(outcome.artifact.rows for outcome in outcomes if outcome.computed and isinstance(outcome.artifact, Table))
-        return Outcome(table, key, (*causes, *files), computed, len(outcomes), rows, (*notes, *_never(table)))
+        notes = (*self._older(as_of, snapshot), *_never(table))
+        return Outcome(table, key, (*causes, *files), computed, len(outcomes), rows, notes)
 
     def _file(self, store: Store, path: Path, digest: str, causes: tuple[Cause, ...]) -> Outcome:
         facts = self.source.facts
         return produce(
-            store, [Unit(None, None, ())], facts=facts, causes=(*causes, Cause("content", digest)), compute=lambda _: self._read(store, path)
+            store, [Unit(None, None, ())], facts=facts, causes=(*causes, Cause("content", digest)), compute=lambda _: self._read(store, path, digest)
         )
 
-    def _read(self, store: Store, path: Path) -> pl.DataFrame:
+    def _read(self, store: Store, path: Path, digest: str) -> pl.DataFrame:
+        self._check_unchanged(store, path, digest)
         frame = read_file(path, where=self.source.where)
         wanted = list(self.source.columns or frame.columns)
         facts = self.source.facts
         required = list(dict.fromkeys([*wanted, *facts.key, *(name for name in (facts.time, facts.known_at) if name)]))
         noted = store.note(f"types {self._identity()}")
+        known = msgspec.json.decode(noted, type=dict[str, str]) if noted else {}
         try:
-            check_snapshot(frame, source=self.name, required=required, key=facts.key, previous=msgspec.json.decode(noted) if noted else None)
+            check_snapshot(frame, source=self.name, required=required, key=facts.key, previous=known)
             frame = frame.select(required) if self.source.columns is not None else frame
-            types = {name: str(kind) for name, kind in frame.schema.items()}
+            types = {name: str(kind) for name, kind in frame.schema.items() if kind != pl.Null}
             frame = normalise_facts(self._localised(frame), facts)
         except MillstreamError as error:
             raise type(error)(error.message, where=self.source.where, hint=error.hint) from None
-        if noted is None:
-            store.set_note(f"types {self._identity()}", msgspec.json.encode(types))
+        if types.keys() - known.keys():
+            store.set_note(f"types {self._identity()}", msgspec.json.encode(types | known))
         return frame
+
+    def _check_unchanged(self, store: Store, path: Path, digest: str) -> None:
+        if not path.is_file() or file_digest(store, path) != digest:
+            raise SourceError(
+                f"{path.name} has changed since the snapshot that counts, and what was read of it then is no longer stored",
+                where=self.source.where,
+                hint=f"put the file back as it was, or move {store.root} away: all begins anew",
+            )
 
     def _localised(self, frame: pl.DataFrame) -> pl.DataFrame:
         if self.source.tz is None:
@@ -90,23 +107,23 @@ class SourceOperation:
         source, facts = self.source, self.source.facts
         return digest_value([source.address, source.columns, facts.key, facts.time, facts.known_at, facts.delay, source.tz])[:16]
 
-    def _snapshot(self, store: Store, as_of: int) -> tuple[Snapshot, tuple[str, ...]]:
+    def _taken(self, store: Store) -> list[Snapshot]:
         noted = store.note(f"snapshots {self._identity()}")
-        taken = msgspec.json.decode(noted, type=list[Snapshot]) if noted else []
+        return msgspec.json.decode(noted, type=list[Snapshot]) if noted else []
+
+    def _snapshot(self, store: Store, taken: Sequence[Snapshot], as_of: int) -> Snapshot:
+        """The snapshot that counts at the moment: what the files are now for a run as of now, else one of those taken."""
         now = time.time_ns() // 1_000
-        if not taken or as_of >= taken[-1].taken:
+        recent = as_of > now - RECENT
+        if not taken or (recent and as_of >= taken[-1].taken):
             files = find_files(self.source.address, self.root, where=self.source.where)
             content = tuple((str(file), file_digest(store, file)) for file in files)
             if not taken or content != taken[-1].files:
-                taken.append(Snapshot(now, content))
-                store.set_note(f"snapshots {self._identity()}", msgspec.json.encode(taken))
-        known = [each for each in taken if each.taken <= as_of]
-        if known:
-            return known[-1], ()
-        return (taken[0] if as_of < taken[0].taken else taken[-1]), self._older(as_of, taken[0])
+                return Snapshot(min(as_of, now) if recent else now, content)
+        return next((each for each in reversed(taken) if each.taken <= as_of), taken[0])
 
     def _older(self, as_of: int, snapshot: Snapshot) -> tuple[str, ...]:
-        if as_of >= snapshot.taken or time.time_ns() // 1_000 - as_of < 60_000_000:
+        if as_of >= snapshot.taken or time.time_ns() // 1_000 - as_of < RECENT:
             return ()
         day = text_of(snapshot.taken - snapshot.taken % 86_400_000_000)
         told = f"as of {text_of(as_of)} the snapshot of {day} was used: rows restated since then show their newest form"
@@ -120,15 +137,15 @@ def _never(table: Table) -> tuple[str, ...]:
 
 def _merged(store: Store, tables: Sequence[Table]) -> Table:
     """One table of several files; a day that several files bring is one part, in the order of the files."""
+    first = tables[0]
+    for table in tables:
+        if (table.names, table.types) != (first.names, first.types):
+            raise ColumnError("the files of one source have different columns", hint=f"{', '.join(first.names)} against {', '.join(table.names)}")
     days: dict[int | None, list[tuple[Table, Part]]] = defaultdict(list)
     for table in tables:
         for part in table.parts:
             days[part.day].append((table, part))
     parts = [found[0][1] if len(found) == 1 else _one_part(store, found) for found in days.values()]
-    first = tables[0]
-    for table in tables:
-        if (table.names, table.types) != (first.names, first.types):
-            raise ColumnError("the files of one source have different columns", hint=f"{', '.join(first.names)} against {', '.join(table.names)}")
     return table_of(first.names, first.types, first.facts, parts)
 
 

@@ -84,9 +84,10 @@ def train(
 ) -> Model:
     """Say how a model is made; nothing is trained until a run. Methods side by side on the same folds, a baseline among them.
 
-    `methods`: presets of `ms.methods`, or objects with `fit` and `predict`; default: boosting, linear and forest.
-    `metric` chooses the winner. `slices`: columns by whose values it is evaluated too. `budget`: a fixed duration for extra rounds and search.
-    Raises DeclarationError if a method cannot be fitted, or the split does not suit the rows.
+    `methods`: presets of `ms.methods`, or objects with `fit` and `predict`; default: boosting, linear and forest. `split`: default by
+    time if the rows have one, else random. `metric` chooses the winner; default: `roc_auc` for two classes, `rmse` for numbers.
+    `slices`: columns by whose values it is evaluated too. `budget`: a fixed duration for a search that is not built yet, so it starts
+    nothing. `seed`: of everything drawn at random. Raises DeclarationError if a method cannot be fitted, or the split does not suit the rows.
     """
     hint = "give the training set itself: ms.training_set(rows, label=...)"
     return Model(

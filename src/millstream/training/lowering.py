@@ -76,8 +76,7 @@ def lower_model(name: str, model: Model, lowering: Lowering) -> ModelNodes:
         node(
             f"{candidate.name}/fold_{number + 1}", (rows,), partial(training.fold, candidate, number), Cause("fold", str(number)), *candidate.causes()
         )
-        for candidate in training.candidates
-        for number in range(folds)
+        for candidate, number in training.fits(folds)
     ]
     everything = tuple(cause for candidate in training.candidates for cause in candidate.causes())
     named = Cause("candidates", ", ".join(each.name for each in training.candidates))

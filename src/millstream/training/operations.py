@@ -56,6 +56,10 @@ class Training:
     question: Question
     candidates: tuple[Candidate, ...]
 
+    def fits(self, folds: int) -> tuple[tuple[Candidate, int], ...]:
+        """Every candidate on every fold, in the order in which they start: the last fold learns from the most rows, so it goes first."""
+        return tuple((candidate, number) for number in reversed(range(folds)) for candidate in self.candidates)
+
     def collect(self, store: Store, seen: tuple[Seen, ...]) -> pl.DataFrame:
         """All rows whose label is known, in order of their time, with what fits and slices read."""
         examples = cut_of(seen[0])
@@ -94,10 +98,11 @@ class Training:
         rows = self.read(store, seen[0])
         plan = rows.plan(self.model)
         values = [each for each in seen[1:] if isinstance(each, Value)]
+        made = {(candidate.name, number): value for (candidate, number), value in zip(self.fits(plan.folds), values, strict=True)}
         truths = [rows.target[plan.validation_rows(number)] for number in range(plan.folds)]
         entries: list[Entry] = []
-        for place, candidate in enumerate(self.candidates):
-            own = values[place * plan.folds : (place + 1) * plan.folds]
+        for candidate in self.candidates:
+            own = [made[candidate.name, number] for number in range(plan.folds)]
             results = [msgspec.msgpack.decode(store.read_value(value), type=FoldResult) for value in own]
             kept = [result.rounds for result in results if result.rounds is not None]
             folds = [interval(rows.problem.metric, truth, np.frombuffer(result.scores, "<f8")) for truth, result in zip(truths, results, strict=True)]

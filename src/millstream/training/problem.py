@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from millstream.errors import ColumnError
+from millstream.errors import ColumnError, ContractError
 from millstream.evaluation.metrics import METRICS, default_metric
 from millstream.training.records import Task
 
@@ -31,18 +31,18 @@ class Problem:
 
 
 def problem_of(label: str, target: pl.Series, metric: str | None) -> Problem:
-    """The task of a label: the metric names it; without one, two values are classes and more are numbers."""
+    """The task of a label that is known: the metric names it; without one, two values are classes and more are numbers."""
     task = METRICS[metric].task if metric else _task(label, target)
     if task == "regression":
         if not (target.dtype.is_numeric() or target.dtype == pl.Boolean):
             raise ColumnError(f"label '{label}' is {target.dtype}, which has no {metric or 'number'}", hint="choose a metric for classes, as roc_auc")
         return Problem("regression", metric or default_metric("regression"))
     values = target.unique().drop_nulls().sort().to_list()
-    if len(values) != 2:
-        raise ColumnError(
-            f"label '{label}' has {len(values)} values ({', '.join(map(str, values[:5]))}…)",
-            hint="a binary label has two; more classes are not built yet",
-        )
+    if len(values) == 1:
+        raise ContractError(f"label '{label}' is {values[0]} in all {target.len():,} rows", hint="wait for labels of the other kind")
+    if len(values) > 2:
+        some = ", ".join(map(str, values[:5])) + "…" * (len(values) > 5)
+        raise ColumnError(f"label '{label}' has {len(values)} values ({some})", hint="a binary label has two; more classes are not built yet")
     return Problem("binary", metric or default_metric("binary"), tuple(values))
 
 

@@ -1,0 +1,31 @@
+"""Answers on record, batch and real time: their keys come back as they were."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+
+from millstream.serving.answers import key_from_text
+
+LOGGED = {
+    "level": (["UA1545", "true"], ["UA1545", "true"], pl.String()),
+    "integer": (["3", "-4"], [3, -4], pl.Int32()),
+    "boolean": (["true", "false"], [True, False], pl.Boolean()),
+    "date": (["2013-06-01T00:00:00Z", "2013-06-02T00:00:00Z"], [date(2013, 6, 1), date(2013, 6, 2)], pl.Date()),
+    "moment": (
+        ["2013-06-01T09:15:00Z", "2013-06-01T09:15:00.000001Z"],
+        [datetime(2013, 6, 1, 9, 15, tzinfo=UTC), datetime(2013, 6, 1, 9, 15, 0, 1, tzinfo=UTC)],
+        pl.Datetime("us", "UTC"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LOGGED)
+def test_a_key_is_read_in_its_own_type(kind: str) -> None:
+    """The log holds keys as text, whatever their type."""
+    text, values, type_ = LOGGED[kind]
+    read = pl.Series("key", text).to_frame().select(key_from_text(pl.col("key"), type_))
+    assert read.to_series().to_list() == values
+    assert read.schema["key"] == type_
