@@ -46,9 +46,7 @@ def newest_row(rows: Sequence[Row], facts: Facts, key: Key, at: datetime, *, max
     return newest if age <= timedelta(microseconds=max_age_us) else None
 
 
-def window(
-    rows: Sequence[Row], facts: Facts, key: Key, at: datetime, *, width_us: int, column: str, reduction: Reduction
-) -> int | float | None:
+def window(rows: Sequence[Row], facts: Facts, key: Key, at: datetime, *, width_us: int, column: str, reduction: Reduction) -> int | float | None:
     """`reduction` of `column` over the rows of `key` that count at `at` and happened in `[at - width, at)`.
 
     `key=()` with no key columns is all rows. Floats must be finite.

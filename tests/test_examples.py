@@ -179,9 +179,7 @@ def test_weather_ends_a_day_before_the_year(flights: pl.DataFrame, weather: pl.D
     """842 flights find no observation of the last three hours; before the end of the observations only 16 do not."""
     last = pl.col("observed").alias("last")
     observed = weather.select("origin", "observed", last).sort("observed")
-    found = flights.join_asof(
-        observed, left_on="scheduled", right_on="observed", by="origin", tolerance="3h", check_sortedness=False
-    )
+    found = flights.join_asof(observed, left_on="scheduled", right_on="observed", by="origin", tolerance="3h", check_sortedness=False)
     without = found.filter(pl.col("last").is_null())
     assert without.height == 842
     assert without.filter(pl.col("scheduled") < weather["observed"].max()).height == 16

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.util
+import inspect
+import re
 import sys
+import time
 import tomllib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +17,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import polars as pl
+
 from millstream.errors import ConfigurationError, MillstreamError, NotFoundError, did_you_mean
 from millstream.features.lowering import Lowering
+from millstream.kernel.availability import parse_moment
 from millstream.kernel.declarations import Declaration, collecting
 from millstream.kernel.declared_functions import Function
 from millstream.kernel.ledger import Ledger
+from millstream.kernel.records import Table
 from millstream.kernel.store import Store
 from millstream.maintenance.declare import Retraining
 from millstream.maintenance.maintain import Life
+from millstream.maintenance.run import execute_targets, first_error
 from millstream.monitoring.declare import Monitor
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
@@ -30,6 +38,8 @@ from millstream.training.declare import Model
 
 D = TypeVar("D", bound=Declaration)
 STORE = ".millstream"
+_USES_MILLSTREAM = re.compile(r"^\s*(import|from)\s+millstream\b", re.MULTILINE)
+_UNKNOWN_OPTION = re.compile(r"(?:.*\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'")
 
 
 class Project:
@@ -123,6 +133,22 @@ class Project:
             )
         return found[name]
 
+    def load(self, name: str, *, as_of: str | None = None) -> pl.DataFrame:
+        """The rows of a source, step, view, label or training set as of a moment (ISO, UTC; default: now).
+
+        What it needs and what is not made yet is run first. Errors are those of `millstream run`; a step that gives no table is refused.
+        """
+        moment = time.time_ns() // 1_000 if as_of is None else parse_moment(as_of)
+        node = self.lowering.node(self.value(name))
+        result, progress = execute_targets(self.workspace, [node], as_of=moment, command="load")
+        error = first_error(result)
+        if error is not None:
+            raise error
+        artifact = progress.artifacts[node]
+        if not isinstance(artifact, Table):
+            raise ConfigurationError(f"'{name}' gives a value, not a table", where=node.where)
+        return self.store.read(self.store.visible(artifact, moment))
+
     def _named(self, kind: type[D]) -> dict[str, D]:
         return {name: declaration for declaration, name in self.names.items() if isinstance(declaration, kind)}
 
@@ -164,7 +190,7 @@ def find_file(path: Path | None) -> Path:
     modules = _configuration(Path.cwd()).get("modules")
     if isinstance(modules, list) and modules:
         return find_file(Path(str(cast("list[object]", modules)[0]).replace(".", "/") + ".py"))
-    found = [each for each in sorted(Path.cwd().glob("*.py")) if "import millstream" in each.read_text(encoding="utf-8", errors="replace")]
+    found = [each for each in sorted(Path.cwd().glob("*.py")) if _USES_MILLSTREAM.search(each.read_text(encoding="utf-8", errors="replace"))]
     if len(found) == 1:
         return found[0].resolve()
     if not found:
@@ -193,7 +219,8 @@ def load_module(file: Path) -> tuple[ModuleType, list[Declaration]]:
         except SyntaxError as error:
             raise ConfigurationError(f"{file.name} is not Python: {error.msg}", where=f"{error.filename}:{error.lineno}") from error
         except Exception as error:
-            raise ConfigurationError(f"{file.name}: {type(error).__name__}: {error}", where=_place(error, file)) from error
+            hint = _suggestion(error, module)
+            raise ConfigurationError(f"{file.name}: {type(error).__name__}: {error}", where=_place(error, file), hint=hint) from error
     return module, list(made)
 
 
@@ -249,8 +276,25 @@ def _value(path: str, text: str, default: object) -> object:
     except (ValueError, SyntaxError):
         value = text
     if default is not None and type(value) is not type(default) and not (isinstance(default, float) and isinstance(value, int)):
-        raise ConfigurationError(f"--set {path}: '{text}' is not a {type(default).__name__}", hint=f"its default is {default!r}")
+        raise ConfigurationError(f"--set {path}: '{text}' is not of type {type(default).__name__}", hint=f"its default is {default!r}")
     return value
+
+
+def _suggestion(error: Exception, module: ModuleType) -> str | None:
+    """The nearest known word for a misspelt name, attribute or option."""
+    if isinstance(error, NameError):
+        return did_you_mean(error.name or "", vars(module))
+    if isinstance(error, AttributeError):
+        return did_you_mean(error.name or "", dir(error.obj))
+    unknown = _UNKNOWN_OPTION.fullmatch(str(error))
+    return did_you_mean(unknown[2], _options(unknown[1])) if unknown else None
+
+
+def _options(verb: str) -> set[str]:
+    """The options of the functions of that name in what is loaded of millstream."""
+    ours = [module for name, module in sys.modules.items() if name.startswith("millstream.")]
+    found = [vars(module).get(verb) for module in ours]
+    return {option for function in found if inspect.isfunction(function) for option in inspect.signature(function).parameters}
 
 
 def _place(error: BaseException, file: Path) -> str:

@@ -28,9 +28,7 @@ def targets(size: int) -> NDArray[np.float64]:
     return np.arange(size, dtype=np.float64) % 2
 
 
-def by_time(
-    test: str | datetime | None, folds: int, asked: NDArray[np.int64], known: NDArray[np.int64] | None = None
-) -> FoldPlan:
+def by_time(test: str | datetime | None, folds: int, asked: NDArray[np.int64], known: NDArray[np.int64] | None = None) -> FoldPlan:
     """The plan of a split by time, with both classes everywhere."""
     return assign_folds(TimeSplit(test=test, folds=folds), asked=asked, known=known, target=targets(asked.size), seed=0)
 
@@ -181,8 +179,7 @@ def test_random_folds_train_on_the_other_folds() -> None:
 def test_the_seed_decides_the_random_folds() -> None:
     """The same seed gives the same plan, another one another."""
     first, again, other = (
-        assign_folds(RandomSplit(test=0.2, folds=4), asked=None, known=None, target=targets(100), seed=seed).fold
-        for seed in (1, 1, 2)
+        assign_folds(RandomSplit(test=0.2, folds=4), asked=None, known=None, target=targets(100), seed=seed).fold for seed in (1, 1, 2)
     )
     assert (first == again).all()
     assert (first != other).any()

@@ -157,7 +157,15 @@ def test_questions_keep_their_order() -> None:
     """In no order of time or key, with a key and a moment that come twice: one answer each, in place."""
     view = pl.DataFrame([observed(9, 1), observed(11, 2), observed(8, 3, origin="LGA")], schema=OBSERVED)
     early = NOON - timedelta(hours=2)
-    questions: list[tuple[str | None, datetime]] = [("LGA", NOON), ("JFK", NOON), ("XXX", NOON), ("JFK", early), (None, early), ("LGA", early), ("JFK", NOON)]
+    questions: list[tuple[str | None, datetime]] = [
+        ("LGA", NOON),
+        ("JFK", NOON),
+        ("XXX", NOON),
+        ("JFK", early),
+        (None, early),
+        ("LGA", early),
+        ("JFK", NOON),
+    ]
     assert asked_of(view, CORRECTED, questions).get_column("wind").to_list() == [3, 2, None, 1, None, 3, 2]
 
 
@@ -179,6 +187,7 @@ def test_static_view(at: datetime | None) -> None:
     planes = pl.DataFrame({"tailnum": ["N1", "N2"], "seats": [55, 182]})
     assert seats_of("N2", planes, at) == 182
     assert seats_of("N3", planes, at) is None
+
 
 def test_static_view_with_a_key_twice_is_refused() -> None:
     """It would be a matter of luck which row answers."""
@@ -248,7 +257,8 @@ def test_what_comes_later_changes_nothing(
     rows: list[tuple[str | None, datetime | None, datetime | None]], questions: list[tuple[str | None, datetime]]
 ) -> None:
     """Without the rows that become available after the last question the answers are the same."""
-    view = pl.DataFrame([{"origin": key, "observed": time, "told": known, "wind": place} for place, (key, time, known) in enumerate(rows)], schema=OBSERVED)
+    numbered = [{"origin": key, "observed": time, "told": known, "wind": place} for place, (key, time, known) in enumerate(rows)]
+    view = pl.DataFrame(numbered, schema=OBSERVED)
     last = max((at for _, at in questions), default=START)
     known = view.filter(pl.max_horizontal("observed", "told") <= last)
     assert asked_of(view, CORRECTED, questions).equals(asked_of(known, CORRECTED, questions))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from shutil import copytree
 
 import polars as pl
 import pytest
@@ -63,7 +64,8 @@ def test_the_open_rows_are_answered(project: Project) -> None:
 
 def test_an_answer_says_what_when_and_by_whom(project: Project) -> None:
     """Key, time, class by the threshold, probability, version and the clock."""
-    told = predict(project) and sink(project)
+    predict(project)
+    told = sink(project)
     assert told.columns == ["parcel", "sent", "prediction", "probability", "version", "predicted_at"]
     assert told.get_column("prediction").to_list() == [each >= 0.5 for each in told.get_column("probability")]
     assert set(told.get_column("version")) == {1}
@@ -106,7 +108,8 @@ def test_another_version_answers_what_is_open(project: Project) -> None:
 
 def test_replace_leaves_the_last_batch_alone_in_the_sink(tmp_path: Path) -> None:
     """`mode="replace"`: the sink holds what was answered last, the record holds all."""
-    project = train_models(write_parcels(tmp_path, {old: new.replace('"out"', '"out", mode="replace"') for old, new in TO_SINK.items()}, days=40), as_of=day(TRAINED))
+    replacing = {old: new.replace('"out"', '"out", mode="replace"') for old, new in TO_SINK.items()}
+    project = train_models(write_parcels(tmp_path, replacing, days=40), as_of=day(TRAINED))
     predict(project)
     last = predict(project, ASKED + 1)
     assert sink(project).equals(last.predictions.drop("__asked__"))
@@ -125,7 +128,8 @@ def test_the_command_prints_requests_beside_their_answers(project: Project, caps
         main(["predict", "delays", "--as-of", text_of(day(ASKED)), "--file", str(project.file), "--json", "--show", "3"])
     record = json.loads(capsys.readouterr().out)
     assert (ended.value.code, record["rows"], len(record["predictions"])) == (0, 80, 3)
-    assert [list(row["request"]) for row in record["predictions"]] == [["parcel", "sent", "route", "weight", "pieces"]] * 3
+    assert [row["request"]["parcel"] for row in record["predictions"]] == open_on(ASKED)[:3]
+    assert [set(row["request"]) for row in record["predictions"]] == [{"parcel", "sent", "route", "weight", "pieces"}] * 3
 
 
 KILLED = """
@@ -179,6 +183,4 @@ def steps_of_a_batch(tmp_path: Path, file: Path) -> int:
 
 def copy_of(tmp_path: Path, file: Path, name: str) -> Project:
     """The trained project in a folder of its own."""
-    from shutil import copytree
-
     return Project(copytree(file.parent, tmp_path / name) / file.name)

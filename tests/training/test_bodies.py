@@ -55,9 +55,7 @@ def _random_trees(seed: int, trees: int, leaves: int, columns: int = 3) -> Trees
         roots += tips
         for _ in range(leaves - 1):
             threshold = float(random.choice([-np.inf, np.inf, 0.0, 0.5, random.normal()]))
-            tips += table.split(
-                tips.pop(int(random.integers(len(tips)))), int(random.integers(columns)), threshold, int(random.integers(2))
-            )
+            tips += table.split(tips.pop(int(random.integers(len(tips)))), int(random.integers(columns)), threshold, int(random.integers(2)))
     nodes = Nodes(
         roots=np.array(roots, dtype=np.int32),
         feature=np.array(table.feature, dtype=np.int32),
@@ -141,9 +139,7 @@ def test_no_rows_give_no_scores() -> None:
     assert score_matrix(_random_trees(0, 2, 5), np.zeros((0, 3))).shape == (0,)
 
 
-@pytest.mark.parametrize(
-    "fitted", [_random_trees(1, 4, 6), Linear(pack("d", [0.5, -2.0, 1e-9]), 0.25, "logistic"), Constant(0.125)]
-)
+@pytest.mark.parametrize("fitted", [_random_trees(1, 4, 6), Linear(pack("d", [0.5, -2.0, 1e-9]), 0.25, "logistic"), Constant(0.125)])
 def test_records_come_back_from_msgpack(fitted: Fitted) -> None:
     """What is stored is what was fitted."""
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(fitted), type=Fitted) == fitted
@@ -155,9 +151,7 @@ def test_numbers_come_back_from_bytes() -> None:
     assert pack("i", [1]) == b"\x01\x00\x00\x00"
 
 
-@pytest.mark.parametrize(
-    ("task", "target", "expected"), [("binary", [0.0, 1.0, 0.0, 0.0], 0.25), ("regression", [1.0, 2.0], 1.5)]
-)
+@pytest.mark.parametrize(("task", "target", "expected"), [("binary", [0.0, 1.0, 0.0, 0.0], 0.25), ("regression", [1.0, 2.0], 1.5)])
 def test_baseline_is_the_mean(task: str, target: list[float], expected: float) -> None:
     """The baseline scores every row alike."""
     data = TrainingData(np.zeros((len(target), 1)), np.array(target), "binary" if task == "binary" else "regression")

@@ -128,9 +128,7 @@ def test_the_kept_rounds_are_found_again_without_validation_rows() -> None:
     """A fit of exactly the kept rounds is the stopped fit, bit for bit, and stopping chose fewer than allowed."""
     data = _data(validation=True)
     stopped = fit_boosting(Boosting(rounds=400, leaves=31, rate=0.2), data, seed=1)
-    again = fit_boosting(
-        Boosting(leaves=31, rate=0.2), TrainingData(data.matrix, data.target, "binary"), seed=1, rounds=stopped.rounds
-    )
+    again = fit_boosting(Boosting(leaves=31, rate=0.2), TrainingData(data.matrix, data.target, "binary"), seed=1, rounds=stopped.rounds)
     assert stopped.rounds is not None
     assert 1 <= stopped.rounds < 200
     assert again == stopped
@@ -144,9 +142,7 @@ def test_without_validation_rows_all_rounds_are_kept() -> None:
     assert len(fit.fitted.roots) == 40 * 4
 
 
-@pytest.mark.parametrize(
-    ("best", "rows", "expected"), [(1, 500, 200.0), (1, 20_000, 100.0), (10, 10**6, 23.0), (900, 500, 290.0)]
-)
+@pytest.mark.parametrize(("best", "rows", "expected"), [(1, 500, 200.0), (1, 20_000, 100.0), (10, 10**6, 23.0), (900, 500, 290.0)])
 def test_patience_grows_with_the_best_round_and_shrinks_with_the_rows(best: int, rows: int, expected: float) -> None:
     """Few rows wait 200 rounds, many rows 20 and three tenths of the best round."""
     assert patience(best, rows) == expected

@@ -44,9 +44,7 @@ def test_bodies_give_the_probabilities_of_scikit_learn() -> None:
     """Both bodies equal `predict_proba` on the same bins bit for bit, in columns with and without nan at the fit."""
     data, rows = _data(), _hostile(2_500)
     cuts = cut_points(data.matrix)
-    forest = RandomForestClassifier(15, min_samples_leaf=5, n_jobs=1, random_state=0).fit(
-        bin_codes(data.matrix, cuts), data.target
-    )
+    forest = RandomForestClassifier(15, min_samples_leaf=5, n_jobs=1, random_state=0).fit(bin_codes(data.matrix, cuts), data.target)
 
     trees = trees_of_forest(forest, cuts)
 
@@ -59,9 +57,7 @@ def test_bodies_give_the_numbers_of_scikit_learn() -> None:
     """The same for the mean of a regression, with more than 256 leaves a tree."""
     data, rows = _data(8_000, "regression"), _hostile(2_500)
     cuts = cut_points(data.matrix)
-    forest = RandomForestRegressor(15, min_samples_leaf=2, n_jobs=1, random_state=0).fit(
-        bin_codes(data.matrix, cuts), data.target
-    )
+    forest = RandomForestRegressor(15, min_samples_leaf=2, n_jobs=1, random_state=0).fit(bin_codes(data.matrix, cuts), data.target)
 
     trees = trees_of_forest(forest, cuts)
 

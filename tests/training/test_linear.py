@@ -40,9 +40,7 @@ def test_numbers_are_those_of_scikit_learn() -> None:
     """A number is fitted by ridge regression."""
     data = _data("regression")
     ridge = Ridge(alpha=1.0, solver="svd").fit(data.matrix, data.target)
-    assert np.allclose(
-        score_matrix(fit_linear(Linear(), data, seed=0).fitted, data.matrix), ridge.predict(data.matrix), rtol=1e-10
-    )
+    assert np.allclose(score_matrix(fit_linear(Linear(), data, seed=0).fitted, data.matrix), ridge.predict(data.matrix), rtol=1e-10)
 
 
 def test_row_and_batch_give_the_same_bits() -> None:

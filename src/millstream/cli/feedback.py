@@ -23,6 +23,9 @@ def command(model: str, pairs: tuple[str, ...], table: Path | None, moment: str 
     """Write down LABEL for KEY of MODEL (several key columns: joined by a comma). What is told wins over the label's table."""
     project = open_project(file)
     from millstream.features.feedback import FeedbackBook
+    from millstream.serving.predict import champion_of
+    from millstream.serving.truth import checked_key, checked_label
+    from millstream.serving.versions import read_plan
 
     name = project.model(model)
     key = project.models[name].examples.rows.facts.key
@@ -30,7 +33,8 @@ def command(model: str, pairs: tuple[str, ...], table: Path | None, moment: str 
         raise ConfigurationError(f"{name}: its rows have no key, so labels cannot come late", hint="say key= at the source of the question")
     known = microseconds_as_of(moment)
     labels = _from_file(table, key) if table else [_from_words(pairs, key)]
-    FeedbackBook(project.store.root).put(name, [(values, label, known) for values, label in labels])
+    plan = read_plan(project.workspace, champion_of(project.workspace, name))
+    FeedbackBook(project.store.root).put(name, [(checked_key(plan, values), checked_label(plan, label), known) for values, label in labels])
     if as_json:
         print_json({"model": name, "labels": len(labels)})
     else:
@@ -57,7 +61,7 @@ def _from_file(path: Path, key: tuple[str, ...]) -> list[tuple[list[object], boo
     missing = [name for name in (*key, "label") if name not in frame.columns]
     if missing:
         raise ConfigurationError(f"{path.name} has no column '{missing[0]}'", hint=f"it needs: {', '.join((*key, 'label'))}")
-    return [(list(row[:-1]), row[-1]) for row in frame.select(*key, "label").drop_nulls().rows()]
+    return [(list(row[:-1]), row[-1]) for row in frame.select(*key, "label").rows()]
 
 
 def _label(text: str) -> bool | float | str:

@@ -13,6 +13,7 @@ from millstream.cli.output import print_json, say
 from millstream.errors import ConfigurationError, did_you_mean
 
 TEMPLATES = ("flights", "churn")
+ANOTHER = "name another: `millstream init TEMPLATE FOLDER`"
 
 
 @click.command("init", short_help="Make an example project in a new folder.")
@@ -24,10 +25,13 @@ def command(template: str, folder: Path | None, *, as_json: bool) -> None:
     if template not in TEMPLATES:
         raise ConfigurationError(f"there is no template '{template}'", hint=did_you_mean(template, TEMPLATES) or f"there are: {', '.join(TEMPLATES)}")
     target = folder or Path(template)
-    if target.exists() and any(target.iterdir()):
-        raise ConfigurationError(f"the folder {target} is not empty", hint="name another: `millstream init TEMPLATE FOLDER`")
-    with as_file(files("millstream.templates") / template) as source:
-        shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".millstream"))
+    if target.is_dir() and any(target.iterdir()):
+        raise ConfigurationError(f"the folder {target} is not empty", hint=ANOTHER)
+    try:
+        with as_file(files("millstream.templates") / template) as source:
+            _copy(source, target)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {target}: {error.strerror or error}", hint=ANOTHER) from error
     if as_json:
         print_json(
             {
@@ -39,3 +43,13 @@ def command(template: str, folder: Path | None, *, as_json: bool) -> None:
         return
     say(f"{target}/{template}.py is the whole project; its data are beside it.")
     say(f"next: cd {target} && millstream run")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The contents of a template, without its permissions: an installed one may be read-only."""
+    target.mkdir(parents=True, exist_ok=True)
+    for each in source.iterdir():
+        if each.is_file():
+            shutil.copyfile(each, target / each.name)
+        elif each.name not in ("__pycache__", ".millstream"):
+            _copy(each, target / each.name)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import click
 
+from millstream import __version__
+
 COMMANDS = {
     "init": "Make an example project in a new folder.",
     "run": "Make what a file declares, train, compare and register.",
@@ -58,7 +60,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="millstream")
+@click.version_option(__version__)
 def millstream() -> None:
     """The whole life of a model in one Python file: from raw data to a watched, retrained model."""
 
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; errors are told in at most eight lines, or as JSON, with the exit code of their kind."""
     from millstream.cli.output import report_error
 
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = millstream.main(args=given, prog_name="millstream", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -26,9 +26,10 @@ def command(model: str | None, moment: str | None, file: str | None, shown: int,
     project = open_project(file)
     from millstream.cli.progress import Progress
     from millstream.maintenance.maintain import look
-    from millstream.serving.predict import predict_open
+    from millstream.serving.predict import champion_of, predict_open
 
     name, as_of_moment = project.model(model), microseconds_as_of(moment)
+    champion_of(project.workspace, name)
     progress = Progress(quiet=as_json)
     present = look(project.workspace, project.life(name), as_of=as_of_moment, listener=progress)
     progress.close()

@@ -10,6 +10,7 @@ from millstream.cli.options import as_json, in_file, open_project
 from millstream.cli.output import print_json, say
 
 if TYPE_CHECKING:
+    from millstream.kernel.records import RunReport
     from millstream.project import Project
 
 
@@ -22,7 +23,7 @@ def command(what: str | None, file: str | None, *, as_json: bool) -> None:
     project = open_project(file)
     if what is None:
         record: dict[str, object] = {
-            "runs": project.ledger.runs(10),
+            "runs": [{**each, "started": _told(int(each["started"] * 1e6)), "as_of": _told(each["as_of"])} for each in project.ledger.runs(10)],
             "models": {name: _model(project, name) for name in project.models},
             "bytes": project.store.size(),
         }
@@ -34,7 +35,7 @@ def command(what: str | None, file: str | None, *, as_json: bool) -> None:
     elif what in project.models:
         record, lines = _model(project, what), _model_lines(project, what)
     else:
-        report = project.ledger.run(what)
+        report = _report(project, what)
         steps = [{"name": each.name, "status": each.status, "seconds": each.seconds, "rows": each.rows, "why": each.why} for each in report.steps]
         record = {"run": report.run, "as_of": _told(report.as_of), "seconds": report.seconds, "steps": steps}
         lines = [
@@ -45,6 +46,15 @@ def command(what: str | None, file: str | None, *, as_json: bool) -> None:
         print_json(record)
     else:
         say("\n".join(lines))
+
+
+def _report(project: Project, what: str) -> RunReport:
+    from millstream.errors import NotFoundError, did_you_mean
+
+    try:
+        return project.ledger.run(what)
+    except NotFoundError as error:
+        raise NotFoundError(f"there is no run and no model '{what}'", hint=did_you_mean(what, project.models) or error.hint) from error
 
 
 def _run_lines(project: Project) -> list[str]:

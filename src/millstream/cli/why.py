@@ -31,7 +31,8 @@ def command(step: str, file: str | None, *, as_json: bool) -> None:
         return
     say(f"{step} {'was reused' if now.status == 'cached' else now.status} in run {run}: {now.why}")
     for sentence in changed:
-        say(f"  {sentence}")
+        if sentence != now.why:
+            say(f"  {sentence}")
     for line in diff:
         say(f"    {line}")
     if not changed and before is not None:

@@ -22,6 +22,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS feedback (model TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, known_at INTEGER NOT NULL,
     PRIMARY KEY (model, key, known_at));
 """
+WRITTEN_MOMENT = "%Y-%m-%dT%H:%M:%S%.fZ"
 Label = bool | int | float | str
 
 
@@ -59,10 +60,25 @@ class FeedbackOperation:
 
     def _table(self, told: Sequence[tuple[str, str, int]]) -> pl.DataFrame:
         keys = [msgspec.json.decode(key) for key, _, _ in told]
-        columns: dict[str, pl.Series] = {name: pl.Series(name, [key[place] for key in keys], strict=False) for place, name in enumerate(self.key)}
-        columns[TARGET] = pl.Series(TARGET, [msgspec.json.decode(label) for _, label, _ in told], strict=False)
+        columns = {name: pl.Series(name, [_text(key[place]) for key in keys], dtype=pl.String) for place, name in enumerate(self.key)}
+        columns[TARGET] = pl.Series(TARGET, [_text(msgspec.json.decode(label)) for _, label, _ in told], dtype=pl.String)
         columns[KNOWN] = pl.Series(KNOWN, [known for _, _, known in told], dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
         return pl.DataFrame(list(columns.values()))
+
+
+def value_of_text(text: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A value that was written as JSON (text without its quotes), in its own type again; null where it is none of that type."""
+    if kind == pl.Boolean:
+        return pl.when(text == "true").then(statement=True).when(text == "false").then(statement=False)
+    if isinstance(kind, pl.Date | pl.Datetime):
+        return text.str.to_datetime(WRITTEN_MOMENT, strict=False).cast(kind)
+    if kind.is_integer():
+        return pl.coalesce(text.cast(kind, strict=False), text.cast(pl.Float64, strict=False).cast(kind, strict=False))
+    return text.cast(kind, strict=False)
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def with_feedback(rows: pl.DataFrame, told: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
@@ -71,7 +87,7 @@ def with_feedback(rows: pl.DataFrame, told: pl.DataFrame, key: Sequence[str]) ->
         return rows
     told = told.sort(KNOWN, maintain_order=True).unique(list(key), keep="last", maintain_order=True)
     kinds = {name: rows.schema[name] for name in (*key, TARGET)}
-    typed = told.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), pl.col(KNOWN).cast(pl.Int64)).rename(
+    typed = told.select(*(value_of_text(pl.col(name), kind).alias(name) for name, kind in kinds.items()), pl.col(KNOWN).cast(pl.Int64)).rename(
         {TARGET: "__told__", KNOWN: "__told_at__"}
     )
     joined = rows.join(typed, on=list(key), how="left", maintain_order="left")

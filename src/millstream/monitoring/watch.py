@@ -41,7 +41,7 @@ def watch_version(workspace: Workspace, opened: OpenVersion, rows: pl.DataFrame,
     `rows` are all rows asked with their features and, where known, `__target__`.
     """
     kinds = {name: rows.schema[name] for name in opened.plan.facts.key}
-    answers = scores_given(workspace, opened.plan.model, opened.plan.task, kinds)
+    answers = scores_given(workspace, opened.version, opened.plan.task, kinds)
     since = _since(opened.version, rows, window)
     recent = rows if since is None else rows.filter(pl.col(ASKED) > since)
     report = drift(opened.profile, recent.select(opened.plan.features))

@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from millstream.errors import StoreError
+from millstream.features.feedback import value_of_text
 from millstream.kernel.digest import digest_frame
+from millstream.registry.records import Version
 from millstream.registry.workspace import Workspace
 from millstream.serving.archive import read_predictions
 from millstream.sources.declare import Sink
-
-LOGGED_MOMENT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 
 def answered(workspace: Workspace, model: str) -> pl.DataFrame | None:
@@ -24,32 +24,23 @@ def answered(workspace: Workspace, model: str) -> pl.DataFrame | None:
     return pl.concat([pl.read_parquet(file) for file in files], how="vertical_relaxed") if files else None
 
 
-def scores_given(workspace: Workspace, model: str, task: str, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame | None:
-    """Key and `score` of every answer on record, batch and real time, the first one given for each key; `kinds` are the types of the key."""
-    column = "probability" if task == "binary" else "prediction"
-    batch = answered(workspace, model)
+def scores_given(workspace: Workspace, version: Version, task: str, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame | None:
+    """Key and `score` of every answer of a version on record, batch and real time, the first for each key; `kinds` are the types of the key."""
+    score = pl.col("probability" if task == "binary" else "prediction").cast(pl.Float64).alias("score")
+    batch = answered(workspace, version.model)
     frames: list[pl.DataFrame] = []
     if batch is not None:
-        frames.append(batch.select(*kinds, pl.col(column).cast(pl.Float64).alias("score"), "predicted_at"))
+        frames.append(batch.filter(pl.col("version") == version.version).select(*kinds, score, "predicted_at"))
     log = workspace.folder / "predictions"
     if log.is_dir():
-        logged = read_predictions(log).filter(pl.col("model") == model)
+        logged = read_predictions(log).filter(pl.col("version") == version.name)
         parts = pl.col("key").str.json_decode(pl.List(pl.String))
-        keys = [key_from_text(parts.list.get(place, null_on_oob=True), kind).alias(name) for place, (name, kind) in enumerate(kinds.items())]
+        keys = [value_of_text(parts.list.get(place, null_on_oob=True), kind).alias(name) for place, (name, kind) in enumerate(kinds.items())]
         number = pl.col("probability" if task == "binary" else "prediction_number").alias("score")
         frames.append(logged.select(*keys, number, "predicted_at"))
     if not frames or not kinds:
         return None
     return pl.concat(frames).sort("predicted_at", maintain_order=True).unique(subset=list(kinds), keep="first", maintain_order=True)
-
-
-def key_from_text(text: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """A column of a key as the log has it, in its own type again."""
-    if kind == pl.Boolean:
-        return text == "true"
-    if isinstance(kind, pl.Date | pl.Datetime):
-        return text.str.to_datetime(LOGGED_MOMENT).cast(kind)
-    return text.cast(kind)
 
 
 def batch_files(workspace: Workspace, model: str) -> list[Path]:

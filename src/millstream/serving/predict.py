@@ -10,7 +10,9 @@ import polars as pl
 
 from millstream.errors import NotFoundError
 from millstream.features.training_set import ASKED, TARGET
+from millstream.kernel.digest import digest_bytes
 from millstream.kernel.graph import Node
+from millstream.kernel.locks import key_lock
 from millstream.kernel.records import Artifact
 from millstream.kernel.units import seen_of
 from millstream.registry.records import Version
@@ -47,22 +49,19 @@ def questions(workspace: Workspace, nodes: ModelNodes, artifacts: Mapping[Node, 
     return truth_of_rows(workspace.store, nodes.question, *(cut_of(each) for each in seen))
 
 
-def predict_open(
-    workspace: Workspace, model: str, rows: pl.DataFrame, deployment: Deployment | None, *, since: int | None = None, open_only: bool = True
-) -> Batch:
-    """Answer the rows that are open (or all of `rows` asked since a moment) and were not answered by this version yet."""
+def predict_open(workspace: Workspace, model: str, rows: pl.DataFrame, deployment: Deployment | None, *, open_only: bool = True) -> Batch:
+    """Answer the rows that are open (or all of `rows`) and were not answered by this version yet; one batch of a model at a time."""
     version = champion_of(workspace, model)
     opened = open_version(workspace, version)
-    asked = rows.filter(pl.col(TARGET).is_null()) if open_only else rows
-    if since is not None:
-        asked = asked.filter(pl.col(ASKED) >= since)
-    asked = _unanswered(workspace, model, asked, opened.plan.facts.key, version)
-    predictions = predict_rows(opened.plan, opened.candidate, asked, version.version)
-    target = None
-    if predictions.height:
-        keep_batch(workspace, model, predictions)
-    if deployment is not None and deployment.batch is not None:
-        target = fill_sink(workspace, model, deployment.batch, [name for name in predictions.columns if name != ASKED])
+    open_rows = rows.filter(pl.col(TARGET).is_null()) if open_only else rows
+    with key_lock(workspace.store.root, digest_bytes(f"batch {workspace.folder} {model}".encode())):
+        asked = _unanswered(workspace, model, open_rows, opened.plan.facts.key, version)
+        predictions = predict_rows(opened.plan, opened.candidate, asked, version.version)
+        if predictions.height:
+            keep_batch(workspace, model, predictions)
+        target = None
+        if deployment is not None and deployment.batch is not None:
+            target = fill_sink(workspace, model, deployment.batch, [name for name in predictions.columns if name != ASKED])
     return Batch(version, predictions, asked.select(field.name for field in opened.plan.fields), target)
 
 

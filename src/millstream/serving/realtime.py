@@ -11,6 +11,7 @@ from millstream.features.feedback import FeedbackBook
 from millstream.kernel.availability import moment_of
 from millstream.serving.predictor import Predictor
 from millstream.serving.records import Answer, Feedback, RequestField
+from millstream.serving.truth import checked_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class RealtimeAnswerer:
         return self.predictor.answer(request, request_id)
 
     def feedback(self, entry: Feedback) -> None:
-        """Keep a label."""
-        self.book.put(self.name, [(entry.key, entry.label, entry.known_at)])
+        """Keep a label; raises RequestError for one that training does not know."""
+        self.book.put(self.name, [(entry.key, checked_label(self.predictor.plan, entry.label), entry.known_at)])
 
 
 def renew_every(seconds: float, renew: Callable[[], None], on_error: Callable[[Exception], None]) -> threading.Thread:

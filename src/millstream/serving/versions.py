@@ -37,6 +37,11 @@ def open_version(workspace: Workspace, version: Version) -> OpenVersion:
     return OpenVersion(version, plan_of(bundle), candidate, profile_of(bundle))
 
 
+def read_plan(workspace: Workspace, version: Version) -> Plan:
+    """The plan of a version, without its model."""
+    return plan_of(unpack_bundle(read_bundle(workspace.store, version)))
+
+
 def read_bundle(store: Store, version: Version) -> bytes:
     """The bytes of a version's bundle."""
     path = store.path(f"{version.bundle}.bin")

@@ -40,6 +40,8 @@ def score_estimator(estimator: object, matrix: NDArray[np.float64], task: Task) 
 
     Raises StepError with the estimator's class if it fails, or answers in another shape.
     """
+    if not len(matrix):
+        return np.empty(0)
     with _blamed(estimator, "score"):
         probable = task == "binary" and hasattr(estimator, "predict_proba")
         scores = _probability(estimator, matrix) if probable else _predicted(estimator, matrix)

@@ -1,4 +1,4 @@
-"""Answers on record, batch and real time: their keys come back as they were."""
+"""What is on record as text comes back as it was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from millstream.serving.answers import key_from_text
+from millstream.features.feedback import value_of_text
 
 LOGGED = {
     "level": (["UA1545", "true"], ["UA1545", "true"], pl.String()),
@@ -23,9 +23,9 @@ LOGGED = {
 
 
 @pytest.mark.parametrize("kind", LOGGED)
-def test_a_key_is_read_in_its_own_type(kind: str) -> None:
-    """The log holds keys as text, whatever their type."""
+def test_a_value_is_read_in_its_own_type(kind: str) -> None:
+    """The log and the book of feedback hold keys and labels as text, whatever their type."""
     text, values, type_ = LOGGED[kind]
-    read = pl.Series("key", text).to_frame().select(key_from_text(pl.col("key"), type_))
+    read = pl.Series("key", text).to_frame().select(value_of_text(pl.col("key"), type_).alias("key"))
     assert read.to_series().to_list() == values
     assert read.schema["key"] == type_

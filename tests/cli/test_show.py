@@ -1,0 +1,64 @@
+"""`millstream show`: what was run, what is registered, what was decided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from command import PARCELS_AS_OF, check_snapshot, edit, masked, millstream
+
+
+def test_before_any_run(new_parcels: Path) -> None:
+    """Nothing is on record, and what would change that is said."""
+    shown = millstream(new_parcels, "show").well()
+
+    check_snapshot("show_before_any_run", masked(shown.stdout, new_parcels))
+    assert shown.stderr == ""
+
+
+def test_overview(parcels: Path) -> None:
+    """The runs, the newest first, the versions of every model with their history, and what the store takes."""
+    edit(parcels / "parcels.py", '"observed", "wind_speed")', '"observed", "wind_speed", "visibility")')
+    millstream(parcels, "run", "--as-of", PARCELS_AS_OF).well()
+    millstream(parcels, "promote", "delays@2", "--as-of", "2024-02-06", "--reason", "it sees further").well()
+    millstream(parcels, "rollback", "--as-of", "2024-02-07", "--reason", "it saw too far").well()
+
+    check_snapshot("show", masked(millstream(parcels, "show").well().stdout, parcels))
+
+
+def test_one_model(parcels: Path) -> None:
+    """Its versions, and what happened to them."""
+    check_snapshot("show_model", masked(millstream(parcels, "show", "delays").well().stdout, parcels))
+
+
+def test_one_run(parcels: Path) -> None:
+    """Step by step, by its whole name or its beginning."""
+    run = millstream(parcels, "show", "--json").well().record["runs"][0]["run"]
+    shown = millstream(parcels, "show", run).well().stdout.splitlines()
+
+    assert shown[0] == f"run {run} as of {PARCELS_AS_OF}"
+    assert {line.split()[0] for line in shown[1:]} == {"ran"}
+    assert len(shown) == 17
+    assert millstream(parcels, "show", run[:-3]).well().stdout.splitlines() == shown
+
+
+def test_record(parcels: Path) -> None:
+    """Everything as one object: runs and models, with moments as text."""
+    record = millstream(parcels, "show", "--json").well().record
+    (run,) = record["runs"]
+    (version,) = record["models"]["delays"]["versions"]
+
+    assert sorted(record) == ["bytes", "models", "runs"]
+    assert record["bytes"] > 0
+    assert (run["command"], run["status"], run["as_of"]) == ("run", "done", PARCELS_AS_OF)
+    assert run["started"].endswith("Z")
+    assert (version["version"], version["alias"], version["method"], version["as_of"]) == ("delays@1", "champion", "linear", PARCELS_AS_OF)
+    assert [event["action"] for event in record["models"]["delays"]["history"]] == ["registered", "promoted"]
+
+
+def test_record_of_one(parcels: Path) -> None:
+    """A model and a run give the same objects by themselves."""
+    whole = millstream(parcels, "show", "--json").well().record
+    run = whole["runs"][0]["run"]
+
+    assert millstream(parcels, "show", "delays", "--json").well().record == whole["models"]["delays"]
+    assert millstream(parcels, "show", run, "--json").well().record["run"] == run

@@ -1,0 +1,88 @@
+"""What a run draws on a terminal: a live table of what is running, above it what is settled."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import termios
+from collections.abc import Mapping
+from pathlib import Path
+
+from command import PARCELS_AS_OF, start
+
+MOVES = re.compile(r"\x1b\[(\d*)([FJm]|;?\d*m)|\r?\n")
+COLUMNS = 120
+
+
+def draw(folder: Path, more: Mapping[str, str] | None = None) -> str:
+    """All that a run writes to the terminal that its stderr is."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
+    with start(folder, "run", "--as-of", PARCELS_AS_OF, stderr=theirs, more=more) as process:
+        os.close(theirs)
+        drawn = read_all(ours)
+    os.close(ours)
+    assert process.returncode == 0, drawn
+    return drawn
+
+
+def read_all(terminal: int) -> str:
+    """What is written until nobody has the other end open."""
+    pieces: list[bytes] = []
+    while True:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:  # Linux says so at the end
+            piece = b""
+        if not piece:
+            return b"".join(pieces).decode()
+        pieces.append(piece)
+
+
+def screen(drawn: str) -> list[str]:
+    """What stands on the terminal in the end: it knows new lines, `up n lines` and `clear from here`."""
+    lines, row, place = [""], 0, 0
+    for move in MOVES.finditer(drawn):
+        lines[row] += drawn[place : move.start()]
+        place = move.end()
+        if move[2] == "F":
+            row -= int(move[1] or 1)
+        elif move[2] == "J":
+            lines[row:] = [""]
+        elif move[2] is None:
+            row += 1
+            lines += [""] * (row == len(lines))
+    assert drawn[place:] == ""
+    return [line for line in lines if line]
+
+
+def test_final_state(new_parcels: Path) -> None:
+    """In the end each step stands there once, as settled, and nothing is left of those that were running."""
+    lines = screen(draw(new_parcels))
+    steps = [line.split() for line in lines if not line.startswith("note: ")]
+
+    assert {words[0] for words in steps} == {"ran"}
+    assert len(steps) == len({words[1] for words in steps}) == 16
+
+
+def test_running_steps_are_shown(new_parcels: Path) -> None:
+    """While steps run they are listed below, and drawn anew whenever something happens; settled ones are coloured."""
+    drawn = draw(new_parcels)
+    shown = set(re.findall(r"^ {2}\.\.\. +(\S+)", drawn, re.MULTILINE))
+
+    assert {"parcels", "wind", "delays/linear/fold_1", "delays/bundle"} <= shown
+    assert "\x1b[32mran" in drawn
+
+
+def test_cached_steps_leave_no_line(parcels: Path) -> None:
+    """A run with nothing to do leaves only its notes."""
+    assert [line for line in screen(draw(parcels)) if not line.startswith("note: ")] == []
+
+
+def test_no_color(new_parcels: Path) -> None:
+    """With NO_COLOR, and in CI, a terminal gets the same plain lines as a file."""
+    assert "\x1b" not in draw(new_parcels, {"NO_COLOR": "1"})
+    assert "\x1b" not in draw(new_parcels, {"CI": "true"})

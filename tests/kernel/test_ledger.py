@@ -1,0 +1,131 @@
+"""The ledger: which runs there were, in their order, and what became of their steps."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from millstream.errors import NotFoundError, StoreError
+from millstream.kernel.ledger import Ledger
+from millstream.kernel.records import Cause, StepReport
+
+RAN = StepReport("clean", "ran", 0.5, 10, "new", "key", 1, (Cause("clean", "abc"), Cause("setting days", "2")), ("a note",))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+def begin(ledger: Ledger, as_of: int = 7) -> str:
+    """A run that begins."""
+    return ledger.begin(as_of=as_of, command="run", environment={"python": "3.11"}, settings={"clean": {"days": 2}})
+
+
+def test_run_comes_back(ledger: Ledger) -> None:
+    """With its moment, its time and its steps, in the order in which they were done."""
+    run = begin(ledger)
+    ledger.keep(run, RAN)
+    ledger.keep_all(run, [StepReport("b", "cached", 0.0, 0, "unchanged"), StepReport("a", "skipped", 0.0, 0, "clean did not finish")])
+    ledger.finish(run, "done", 1.5)
+
+    report = ledger.run(run)
+
+    assert (report.run, report.as_of, report.seconds) == (run, 7, 1.5)
+    assert report.steps[0] == RAN
+    assert [step.name for step in report.steps] == ["clean", "b", "a"]
+    assert ledger.runs()[0] | {"started": 0} == {"run": run, "started": 0, "as_of": 7, "command": "run", "status": "done", "seconds": 1.5}
+
+
+def test_runs_are_sorted_by_their_start(ledger: Ledger) -> None:
+    """Also those that begin within one second."""
+    runs = [begin(ledger) for _ in range(50)]
+
+    assert runs == sorted(runs)
+    assert [each["run"] for each in ledger.runs(50)] == runs[::-1]
+    assert ledger.run().run == runs[-1]
+
+
+def test_runs_that_begin_at_once_are_different(ledger: Ledger) -> None:
+    """Several threads open runs in one file."""
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(begin, [ledger] * 40))
+
+    assert len(set(runs)) == 40
+
+
+def test_run_is_found_by_its_beginning(ledger: Ledger) -> None:
+    """As people type it."""
+    run = begin(ledger)
+
+    assert ledger.run(run[:12]).run == run
+
+
+@pytest.mark.parametrize(("name", "told"), [("2001", "there is no run '2001'"), (None, "nothing has been run yet")])
+def test_run_that_is_not_there(ledger: Ledger, name: str | None, told: str) -> None:
+    """The error says what to do."""
+    with pytest.raises(NotFoundError, match=told) as caught:
+        ledger.run(name)
+
+    assert caught.value.exit_code == 4
+
+
+def test_last_is_the_newest_report_of_a_step_that_finished(ledger: Ledger) -> None:
+    """Failed and skipped ones do not count, nor does the run that asks."""
+    first, second, third = begin(ledger), begin(ledger), begin(ledger)
+    ledger.keep(first, RAN)
+    ledger.keep(second, StepReport("clean", "failed", 0.0, 0, "it broke"))
+    ledger.keep(third, StepReport("clean", "cached", 0.0, 0, "unchanged"))
+
+    assert ledger.last("clean", before=third) == RAN
+    assert ledger.last("clean", before=first) is None
+    assert ledger.last("other") is None
+    found = ledger.last("clean")
+    assert found is not None
+    assert found.status == "cached"
+
+
+def test_reports_of_a_step_newest_first(ledger: Ledger) -> None:
+    """With the runs that had it; a step kept twice in one run is the later one."""
+    first, second = begin(ledger), begin(ledger)
+    for run in (first, second):
+        ledger.keep(run, StepReport("clean", "failed", 0.0, 0, "it broke"))
+        ledger.keep(run, RAN)
+
+    assert ledger.reports("clean") == [(second, RAN), (first, RAN)]
+    assert ledger.steps() == ["clean"]
+
+
+def test_code_is_kept_by_its_digest(ledger: Ledger) -> None:
+    """So that what ran months ago can be shown; what is no code has no text."""
+    ledger.keep_code(RAN.causes, (("clean", "def clean(): ...\n"), ("unknown", "x")))
+    ledger.keep_code([Cause("clean", "def")], (("clean", "def clean(): return 1\n"),))
+
+    assert ledger.code(Cause("clean", "abc")) == "def clean(): ...\n"
+    assert ledger.code(Cause("clean", "def")) == "def clean(): return 1\n"
+    assert ledger.code(Cause("setting days", "2")) is None
+
+
+def test_ledger_is_opened_again(tmp_path: Path) -> None:
+    """What was written is there for the next process."""
+    run = begin(Ledger(tmp_path / "ledger.sqlite"))
+
+    assert Ledger(tmp_path / "ledger.sqlite").run().run == run
+
+
+def test_file_that_is_no_ledger(tmp_path: Path) -> None:
+    """The error says which file to move away."""
+    (tmp_path / "ledger.sqlite").write_bytes(b"something else entirely" * 100)
+
+    with pytest.raises(StoreError, match=r"move ledger\.sqlite away"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_transaction_is_all_or_nothing(ledger: Ledger) -> None:
+    """What fails in the middle leaves nothing."""
+    with pytest.raises(StoreError):
+        ledger.database.execute_many("INSERT INTO code VALUES (?, 'clean', 'x')", [("abc",), (None,)])
+
+    assert ledger.code(Cause("clean", "abc")) is None

@@ -1,0 +1,312 @@
+"""The store: nothing half-written, nothing damaged, nothing twice, and no result computed twice at once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from textwrap import dedent
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rivers import python_environment, run_python, run_river
+
+from millstream.errors import StoreError
+from millstream.kernel.availability import DAY, Cut
+from millstream.kernel.digest import digest_frame
+from millstream.kernel.facts import Facts
+from millstream.kernel.records import Table
+from millstream.kernel.store import Store, files_of
+
+BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
+UNTIMED = Facts()
+TIMED = Facts(("n",), "at", "told", 60_000_000)
+
+
+def frame(rows: int = 48) -> pl.DataFrame:
+    """A row every hour."""
+    return pl.DataFrame({"n": range(rows), "word": ["a", None] * (rows // 2)}).with_columns(
+        at=BEGIN + pl.duration(hours=pl.col("n")), told=BEGIN + pl.duration(hours=pl.col("n"))
+    )
+
+
+def whole(store: Store, table: Table) -> pl.DataFrame:
+    """All rows of a table."""
+    return store.read(store.visible(table, None))
+
+
+def stored_files(store: Store) -> list[Path]:
+    """Everything that lies among the objects."""
+    return [path for path in store.objects.rglob("*") if path.is_file()]
+
+
+# tables
+
+
+def test_table_comes_back(tmp_path: Path) -> None:
+    """Rows, types and order, also in another process's store."""
+    table = Store(tmp_path).write_table(frame(), TIMED)
+
+    assert whole(Store(tmp_path), table).equals(frame())
+    assert [part.rows for part in table.parts] == [24, 24]
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(st.tuples(st.none() | st.integers(0, 96), st.none() | st.integers(0, 96)), max_size=12), hour=st.integers(-1, 100))
+def test_cut_sees_what_is_available(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int | None, int | None]], hour: int) -> None:
+    """Exactly the rows whose time has come and that were told a minute ago, day after day."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    hours = pl.DataFrame({"n": range(len(rows)), "a": [a for a, _ in rows], "b": [b for _, b in rows]}, schema={"n": int, "a": int, "b": int})
+    given_rows = hours.select("n", at=BEGIN + pl.duration(hours="a"), told=BEGIN + pl.duration(hours="b"))
+    moment = int(BEGIN.timestamp()) * 1_000_000 + hour * 3_600_000_000
+
+    seen = store.read(store.visible(store.write_table(given_rows, TIMED), moment))
+
+    expected = [n for n, (a, b) in enumerate(rows) if a is not None and b is not None and a <= hour and b < hour]
+    assert sorted(seen["n"].to_list()) == expected
+
+
+def test_key_of_a_cut_changes_only_when_something_becomes_available(tmp_path: Path) -> None:
+    """Between two rows it is one key; each row that comes makes another."""
+    store = Store(tmp_path)
+    table = store.write_table(frame(4), TIMED)
+    first = int(BEGIN.timestamp()) * 1_000_000
+
+    keys = [store.visible(table, first + minutes * 60_000_000).key for minutes in range(0, 4 * 60, 15)]
+
+    assert len(set(keys)) == 5
+    assert keys == sorted(keys, key=keys.index)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [Facts(("n",), "at", "told", 0), Facts(("n",), "at", None, 60_000_000), Facts((), "at", "told", 60_000_000)],
+    ids=["delay", "known_at", "key"],
+)
+def test_key_of_a_cut_has_the_facts(tmp_path: Path, facts: Facts) -> None:
+    """The same rows, understood otherwise, are another input."""
+    store = Store(tmp_path)
+
+    assert store.visible(store.write_table(frame(), facts), None).key != store.visible(store.write_table(frame(), TIMED), None).key
+
+
+def test_key_of_nothing_has_the_types(tmp_path: Path) -> None:
+    """A table of which nothing is visible is still a table of its columns."""
+    store = Store(tmp_path)
+    tables = [store.write_table(pl.DataFrame(schema={"at": pl.Datetime("us", "UTC"), "n": kind}), Facts((), "at")) for kind in (pl.Int8, pl.Int16)]
+
+    assert len({store.visible(table, 0).key for table in tables}) == 2
+
+
+def test_part_is_known_by_its_content(tmp_path: Path) -> None:
+    """A day has the digest of its rows, whatever the other days are."""
+    store = Store(tmp_path)
+
+    two, one = store.write_table(frame(), TIMED), store.write_table(frame().tail(24), TIMED)
+
+    assert one.parts[0].digest == two.parts[1].digest == digest_frame(frame().tail(24))
+    assert two.parts[1].day == int(BEGIN.timestamp()) * 1_000_000 + DAY
+
+
+def test_same_content_is_not_written_again(tmp_path: Path) -> None:
+    """The file of an equal table stays as it is."""
+    store = Store(tmp_path)
+    store.write_table(frame(), TIMED)
+    before = [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in stored_files(store)]
+
+    Store(tmp_path).write_table(pl.concat([frame()[:7], frame()[7:]], rechunk=False), TIMED)
+
+    assert [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in stored_files(store)] == before
+
+
+# failure
+
+
+def test_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    """What cannot be written is neither there nor on record."""
+    store = Store(tmp_path)
+
+    with pytest.raises(Exception, match=r"(?i)object"):
+        store.write_table(pl.DataFrame({"x": pl.Series([object()], dtype=pl.Object)}), UNTIMED)
+
+    assert stored_files(store) == []
+    assert store.index.rows("SELECT * FROM files") == []
+
+
+FILLING = """
+import resource, sys
+from pathlib import Path
+import polars as pl
+from millstream.errors import StoreError
+from millstream.kernel.facts import Facts
+from millstream.kernel.store import Store
+
+store = Store(Path(sys.argv[1]))
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+large = pl.DataFrame({"x": range(900_000)}).hash_rows().to_frame("x")
+write = {"table": lambda: store.write_table(large, Facts()), "value": lambda: store.write_value(b"x" * 3_000_000)}[sys.argv[2]]
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, limit))
+try:
+    write()
+except StoreError as error:
+    print(error)
+print([path for path in store.objects.rglob("*") if path.is_file()], store.index.rows("SELECT * FROM files"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+write()
+print(len(store.index.rows("SELECT * FROM files")))
+"""
+
+
+@pytest.mark.parametrize("what", ["table", "value"])
+def test_full_disk(tmp_path: Path, what: str) -> None:
+    """A file that cannot grow any more is an error with a cure; nothing half-written is left, and then it works."""
+    said, hint, left, after = run_python(FILLING, str(tmp_path), what).stdout.splitlines()
+
+    assert said.startswith(f"cannot write to {tmp_path}")
+    assert "free some space" in hint
+    assert (left, after) == ("[] []", "1")
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """The error names the store, at its opening and at a write."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot write to"):
+        Store(tmp_path / "file" / "store")
+
+    store = Store(tmp_path / "store")
+    store.objects.rmdir()
+    with pytest.raises(StoreError, match="cannot write to"):
+        store.write_table(frame(), TIMED)
+
+
+TWICE = """
+data = ms.source("data.parquet")
+
+@ms.step(data)
+def twice(data: pl.LazyFrame) -> pl.LazyFrame:
+    return data.select(pl.col("k") * 2)
+"""
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "a bit": lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
+    "cut off": lambda content: content[:-10],
+    "empty": lambda content: b"",
+    "longer": lambda content: content + b"x",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damage_is_caught_and_cured(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """A damaged file is never read: the first run says so and drops it, the next one makes it anew."""
+    pl.DataFrame({"k": range(1_000)}).write_parquet(tmp_path / "data.parquet")
+    first = run_river(tmp_path, TWICE).answer()
+    (name,) = files_of(first.artifact("twice"))
+    path = first.project.store.path(name)
+    path.write_bytes(damage(path.read_bytes()))
+
+    with pytest.raises(StoreError, match="was damaged and has been dropped"):
+        run_river(tmp_path).frame("twice")
+
+    again = run_river(tmp_path).answer()
+    assert (again.executed, again.step("twice").why) == (["twice"], "its stored result was gone")
+    assert again.frame("twice").equals(first.frame("twice"))
+
+
+def test_damaged_value_is_caught(tmp_path: Path) -> None:
+    """Also what is no table."""
+    value = Store(tmp_path).write_value(b"x" * 10_000, "bytes")
+    assert value.file is not None
+    Store(tmp_path).path(value.file).write_bytes(b"y" * 10_000)
+
+    with pytest.raises(StoreError, match="was damaged"):
+        Store(tmp_path).read_value(value)
+
+
+def test_file_that_was_renamed_but_not_recorded(tmp_path: Path) -> None:
+    """A kill between the two leaves a file that nobody vouches for: it is written again."""
+    store = Store(tmp_path)
+    (name,) = files_of(store.write_table(frame(), TIMED))
+    store.index.execute("DELETE FROM files WHERE name = ?", (name,))
+
+    table = Store(tmp_path).write_table(frame(), TIMED)
+
+    assert whole(Store(tmp_path), table).equals(frame())
+
+
+@pytest.mark.parametrize(("size", "in_file"), [(10, False), (4_096, False), (4_097, True)])
+def test_values_come_back(tmp_path: Path, size: int, in_file: bool) -> None:
+    """Small ones lie in the record itself."""
+    value = Store(tmp_path).write_value(b"x" * size, "bytes")
+
+    assert Store(tmp_path).read_value(value) == b"x" * size
+    assert (value.file is not None) == in_file
+
+
+def test_result_without_its_file_is_no_result(tmp_path: Path) -> None:
+    """What somebody deleted is made again."""
+    store = Store(tmp_path)
+    table = store.write_table(frame(), TIMED)
+    store.record({"key": table})
+    assert store.find(["key"]) == {"key": table}
+
+    store.forget(next(iter(files_of(table))))
+
+    assert store.find(["key"]) == {}
+
+
+def test_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """Before anything is read or written."""
+    Store(tmp_path).index.rows("PRAGMA user_version = 99")
+
+    with pytest.raises(StoreError, match="newer millstream"):
+        Store(tmp_path)
+
+
+# several processes
+
+
+def test_killed_while_writing(tmp_path: Path) -> None:
+    """A half-written file has another name, and is not taken for the result."""
+    code = """
+    import resource, signal, sys
+    from pathlib import Path
+    from millstream.kernel.store import Store
+    store = Store(Path(sys.argv[1]))
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    store.write_value(b"x" * 3_000_000)
+    """
+    assert run_python(code, str(tmp_path)).returncode == -signal.SIGXFSZ
+    assert [path.stat().st_size for path in stored_files(Store(tmp_path))] == [100_000]
+
+    value = Store(tmp_path).write_value(b"x" * 3_000_000)
+
+    assert Store(tmp_path).read_value(value) == b"x" * 3_000_000
+
+
+def test_many_processes_write_one_store(tmp_path: Path) -> None:
+    """Results of all of them are there, and what they share is whole."""
+    code = """
+    import sys
+    from pathlib import Path
+    import polars as pl
+    from millstream.kernel.facts import Facts
+    from millstream.kernel.store import Store
+    store = Store(Path(sys.argv[1]))
+    for number in range(20):
+        table = store.write_table(pl.DataFrame({"n": [number] * 1_000}), Facts())
+        store.record({f"{sys.argv[2]}:{number}": table, f"shared:{number}": table})
+    """
+    command = [sys.executable, "-c", dedent(code), str(tmp_path)]
+    processes = [subprocess.Popen([*command, str(number)], env=python_environment()) for number in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+
+    store = Store(tmp_path)
+    found = store.find([f"{name}:{number}" for name in ("0", "1", "2", "shared") for number in range(20)])
+    assert len(found) == 80
+    assert all(isinstance(table, Table) and store.read(Cut(table, ((table.parts[0], None),))).height == 1_000 for table in found.values())

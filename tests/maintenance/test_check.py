@@ -1,0 +1,137 @@
+"""What is found before anything is trained: leaks, self-matches, features that are always null; and nothing where nothing is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from flight_data import FLIGHTS, WEATHER, Change, write_flights
+from rivers import day, write_parcels
+
+from millstream.cli.main import main
+from millstream.kernel.availability import text_of
+from millstream.maintenance.check import Finding, check
+from millstream.project import Project
+
+WHOLE = 30
+LEAK = """
+@ms.feature_view(parcels, arrivals, key="parcel", time="sent")
+def took(parcels: pl.LazyFrame, arrivals: pl.LazyFrame) -> pl.LazyFrame:
+    return parcels.select("parcel", "sent").join(arrivals.select("parcel", took="hours"), on="parcel", how="left")
+
+
+examples ="""
+SELF = """
+@ms.feature_view(parcels, key="route")
+def before(parcels: pl.LazyFrame) -> pl.LazyFrame:
+    return parcels.select("route", "sent", other="weight")
+
+
+examples ="""
+NOWHERE = """
+moved = ms.source("moved.csv", key="route")
+
+
+@ms.feature_view(moved)
+def elsewhere(moved: pl.LazyFrame) -> pl.LazyFrame:
+    return moved.select("route", "kilometres")
+
+
+examples ="""
+
+
+def findings(folder: Path, changes: Mapping[str, str] | None = None, *, number: int = WHOLE - 1) -> list[Finding]:
+    """What is found in the parcels with some texts changed."""
+    project = Project(write_parcels(folder, changes, days=WHOLE))
+    return check(project.workspace, project.names, project.models, as_of=day(number))
+
+
+def test_nothing_is_found_where_nothing_is_wrong(tmp_path: Path) -> None:
+    """A late label made of two tables and a window over events are consistent."""
+    assert findings(tmp_path) == []
+
+
+def test_a_later_fact_through_a_second_input_is_found(tmp_path: Path) -> None:
+    """How long the parcel took is joined to the moment it was sent: the view is named, with the column that knows too early."""
+    found = findings(tmp_path, {"examples =": LEAK, "features=[traffic]": "features=[traffic, took]"})
+    serious = [each for each in found if each.serious]
+    assert [each.subject for each in serious] == ["took"]
+    assert serious[0].message.endswith("are others when recomputed from what was known then: took")
+    assert "known_at=" in serious[0].hint
+
+
+def test_the_same_fact_at_its_own_moment_is_no_leak(tmp_path: Path) -> None:
+    """Dated by the arrival, the same join is consistent."""
+    honest = LEAK.replace('(parcels, arrivals, key="parcel", time="sent")', '(arrivals, parcels, key="parcel")')
+    honest = honest.replace("parcels: pl.LazyFrame, arrivals: pl.LazyFrame", "arrivals: pl.LazyFrame, parcels: pl.LazyFrame")
+    honest = honest.replace(
+        'parcels.select("parcel", "sent").join(arrivals.select("parcel", took="hours"), on="parcel", how="left")',
+        'arrivals.select("parcel", "arrived", took="hours").join(parcels.select("parcel", "pieces"), on="parcel", how="left")',
+    )
+    found = findings(tmp_path, {"examples =": honest, "features=[traffic]": "features=[traffic, took.select('took')]"})
+    assert [each.message for each in found if "recomputed" in each.message] == []
+
+
+@pytest.mark.parametrize("key", ["parcel", "route"])
+def test_a_view_that_meets_the_question_itself_is_told(tmp_path: Path, key: str) -> None:
+    """The newest parcel of a route is the one that is asked about: whatever the key, the row counts at its own moment."""
+    view = SELF.replace('"route"', f'"{key}"')
+    found = findings(tmp_path, {"examples =": view, "features=[traffic]": "features=[traffic, before]"})
+    assert [(each.subject, each.serious) for each in found] == [("delays", False)]
+    assert "before is made of the question's own table, so a question meets itself" in found[0].message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {'key="route")\ndef before': 'key="route", time="later")\ndef before', '"sent", other': 'later=pl.col("sent") + pl.duration(days=1), other'},
+        {'"parcels.parquet", key="parcel", time="sent")': '"parcels.parquet", key="parcel", time="sent", delay="1h")'},
+    ],
+    ids=["a time of its own", "a delay of the source"],
+)
+def test_a_view_that_is_later_than_the_question_does_not_meet_it(tmp_path: Path, changes: Mapping[str, str]) -> None:
+    """The row about the question is not there yet when it is asked."""
+    view = SELF
+    for old, new in changes.items():
+        view = view.replace(old, new)
+    source = {old: new for old, new in changes.items() if old not in SELF}
+    assert findings(tmp_path, {"examples =": view, "features=[traffic]": "features=[traffic, before]", **source}) == []
+
+
+def test_a_feature_that_is_always_null_is_found(tmp_path: Path) -> None:
+    """A table with other spellings of the key brings nothing: the feature is named, and what to look at."""
+    tmp_path.joinpath("moved.csv").write_text("route,kilometres\nR0,100\nR1,200\n")
+    found = findings(tmp_path, {"examples =": NOWHERE, "features=[traffic]": "features=[traffic, elsewhere]"})
+    assert [(each.subject, each.serious) for each in found] == [("examples", True)]
+    assert found[0].message.startswith("feature 'kilometres' is null in all ")
+
+
+@pytest.mark.parametrize(("changes", "code"), [({"examples =": LEAK, "features=[traffic]": "features=[traffic, took]"}, 3), ({}, 0)])
+def test_the_command_exits_3_if_something_serious_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: Mapping[str, str], code: int
+) -> None:
+    """`millstream check` for a pipeline: 0 or 3, and with `--json` the findings as an object."""
+    file = write_parcels(tmp_path, changes, days=WHOLE)
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(file), "--as-of", text_of(day(WHOLE - 1)), "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, record["ok"]) == (code, code == 0)
+    assert any(each["subject"] == "took" for each in record["findings"]) == (code == 3)
+
+
+def test_the_flights_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example that comes with millstream has nothing to find, in January's data."""
+    file = write_flights(tmp_path / "flights", changes={FLIGHTS: january("scheduled"), WEATHER: january("observed")})
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(file), "--as-of", "2013-01-20"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "0 errors, 0 notes"
+
+
+def january(column: str) -> Change:
+    """Only the rows of January."""
+    return lambda frame: frame.filter(pl.col(column) < datetime(2013, 2, 1, tzinfo=UTC))
