@@ -46,7 +46,8 @@ class Store:
             self.objects.mkdir(parents=True, exist_ok=True)
         self.index = Database(root / "index.sqlite", SCHEMA, version=1)
         self._checked: set[str] = set()
-        self._frames: OrderedDict[tuple[str, tuple[str, ...] | None], pl.DataFrame] = OrderedDict()
+        self._frames: OrderedDict[tuple[str, tuple[str, ...]], tuple[pl.DataFrame, int]] = OrderedDict()
+        self._held = 0
         self._lock = threading.Lock()
 
     # results by cache key
@@ -149,13 +150,17 @@ class Store:
         with self._lock:
             if (file, columns) in self._frames:
                 self._frames.move_to_end((file, columns))
-                return self._frames[file, columns]
+                return self._frames[file, columns][0]
         path = self._verified(file)
         frame = pl.read_parquet(path)
+        size = int(frame.estimated_size())
         with self._lock:
-            self._frames[file, columns] = frame
-            while len(self._frames) > 1 and sum(int(each.estimated_size()) for each in self._frames.values()) > REMEMBERED:
-                self._frames.popitem(last=False)
+            if (file, columns) not in self._frames:
+                self._frames[file, columns] = frame, size
+                self._held += size
+            while len(self._frames) > 1 and self._held > REMEMBERED:
+                _, (_, gone) = self._frames.popitem(last=False)
+                self._held -= gone
         return frame
 
     # values

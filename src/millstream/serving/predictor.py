@@ -95,9 +95,8 @@ class Predictor:
 
     def _on_demand(self, view: OnDemand, values: Mapping[str, object]) -> dict[str, object]:
         names = [*self._question, *(name for read in view.reads for name in self._brings[read])]
-        row = pl.DataFrame(
-            {name: [_typed(values.get(name), self._schema[name])] for name in names}, schema={name: self._schema[name] for name in names}
-        )
+        schema = {name: self._schema[name] for name in names}
+        row = pl.DataFrame([[_typed(values.get(name), kind) for name, kind in schema.items()]], schema=schema, orient="row")
         brought = view.features(row, self.plan.facts.key).row(0, named=True)
         self._brings[view.name] = list(brought)
         return brought
