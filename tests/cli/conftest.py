@@ -48,8 +48,8 @@ BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 def parcels_that_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("parcels")
     (folder / "parcels.py").write_text(PARCELS, encoding="utf-8")
-    (folder / "parcels.csv").write_text(_parcels(400), encoding="utf-8")
-    (folder / "weather.csv").write_text(_weather(160), encoding="utf-8")
+    (folder / "parcels.csv").write_text(_parcels(800), encoding="utf-8")
+    (folder / "weather.csv").write_text(_weather(320), encoding="utf-8")
     millstream(folder, "run", "--as-of", PARCELS_AS_OF).well()
     return folder
 

@@ -1,4 +1,4 @@
-"""What goes wrong for a user is told in at most eight lines: culprit, place, what instead; nothing is registered, and the exit code tells the kind."""
+"""What goes wrong for a user is told in at most eight lines: culprit, place, what instead; nothing is registered, the exit code tells the kind."""
 
 from __future__ import annotations
 
