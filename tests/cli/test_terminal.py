@@ -6,11 +6,13 @@ import fcntl
 import os
 import pty
 import re
+import shutil
 import struct
 import termios
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from command import PARCELS_AS_OF, start
 
 MOVES = re.compile(r"\x1b\[(\d*)([FJm]|;?\d*m)|\r?\n")
@@ -59,18 +61,24 @@ def screen(drawn: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def test_final_state(new_parcels: Path) -> None:
+@pytest.fixture(scope="module")
+def drawn(parcels_that_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a first run draws."""
+    folder = tmp_path_factory.mktemp("drawn") / "parcels"
+    shutil.copytree(parcels_that_ran, folder, ignore=shutil.ignore_patterns(".millstream"))
+    return draw(folder)
+
+
+def test_final_state(drawn: str) -> None:
     """In the end each step stands there once, as settled, and nothing is left of those that were running."""
-    lines = screen(draw(new_parcels))
-    steps = [line.split() for line in lines if not line.startswith("note: ")]
+    steps = [line.split() for line in screen(drawn) if not line.startswith("note: ")]
 
     assert {words[0] for words in steps} == {"ran"}
     assert len(steps) == len({words[1] for words in steps}) == 16
 
 
-def test_running_steps_are_shown(new_parcels: Path) -> None:
+def test_running_steps_are_shown(drawn: str) -> None:
     """While steps run they are listed below, and drawn anew whenever something happens; settled ones are coloured."""
-    drawn = draw(new_parcels)
     shown = set(re.findall(r"^ {2}\.\.\. +(\S+)", drawn, re.MULTILINE))
 
     assert {"parcels", "wind", "delays/linear/fold_1", "delays/bundle"} <= shown

@@ -136,12 +136,13 @@ def register(workspace: Workspace, made: Made, evidence: Evidence, *, origin: Li
         return known, False
     lineage = _lineage(workspace.store, made)
     foreign = _is_foreign(made.nodes.training.named(evidence.record.method).method)
+    created = time.time_ns() // 1_000
 
     def make(number: int) -> Version:
-        created = time.time_ns() // 1_000
         return Version(model, number, created, bundle.digest, origin, lineage, evidence.record, evidence.test, evidence.baseline, foreign)
 
-    return workspace.registry.register(model, make, moment=moment), True
+    version = workspace.registry.register(model, make, moment=moment)
+    return version, version.lineage.run == made.run
 
 
 def _lineage(store: Store, made: Made) -> Lineage:

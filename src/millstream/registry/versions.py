@@ -33,10 +33,13 @@ class Registry:
         self.database.ensure(SCHEMA)
 
     def register(self, model: str, make: Callable[[int], Version], *, moment: int) -> Version:
-        """Give the next number to a new version and record it."""
+        """Give the next number to a new version and record it; if its bundle is on record already, that version is given back."""
         with self.database.transaction() as connection:
             number = connection.execute("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE model = ?", (model,)).fetchone()[0]
             version = make(number)
+            same = [known for known in self.versions(model) if known.bundle == version.bundle]
+            if same:
+                return same[0]
             connection.execute("INSERT INTO versions VALUES (?, ?, ?)", (model, number, msgspec.msgpack.encode(version)))
             event = Event(
                 model, "registered", number, moment, _now(), f"made by {version.origin}: {version.record.method}, {version.lineage.rows:,} rows"
