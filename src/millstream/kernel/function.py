@@ -42,6 +42,10 @@ class FunctionOperation:
     partition: str | None = None
     lookback: str | None = None
 
+    def __post_init__(self) -> None:
+        """Parse the sources before steps run in threads: what they import parses too, and CPython 3.11 cannot do both at once (gh-106905)."""
+        fingerprint(self.function)
+
     def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
         """Find or make the result for the inputs as seen at the moment."""
         seen = seen_of(store, inputs, as_of)
