@@ -87,20 +87,13 @@ class WindowView:
         """Its columns, one row for each row of the frame."""
         on = look_up_columns(self.name, self.naming.on or self.key, self.key, frame.columns)
         look_up_columns(self.name, self.key, self.key, table.columns)
-        self._check(table.columns)
-        events = events_of(table, key=self.key, facts=facts, columns=self.columns)
+        events = events_of(table, key=self.key, facts=facts, columns=self.columns, where=self.where)
         floats = frozenset(column for column, _ in self.columns.values() if is_float(table.schema, column))
         wanted = window_columns(self.over, self.columns)
         assert asked is not None
         found = window_features(frame, events, on=on, key=self.key, asked=asked, wanted=wanted, floats=floats)
         names = self.naming.apply(self.name, found.columns)
         return found.select(pl.col(old).alias(new) for old, new in names.items())
-
-    def _check(self, known: Sequence[str]) -> None:
-        for column, _ in self.columns.values():
-            if column not in known:
-                hint = did_you_mean(column, known) or f"there are {', '.join(known)}"
-                raise ColumnError(f"{self.name}: there is no column '{column}'", where=self.where, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

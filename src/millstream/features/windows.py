@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from millstream.errors import ColumnError
+from millstream.errors import ColumnError, did_you_mean
 from millstream.features.grid import GRID, SCALE
 from millstream.features.point_in_time import key_columns
 from millstream.kernel.availability import available_at
@@ -42,10 +42,19 @@ def window_columns(over: Sequence[str], columns: Mapping[str, tuple[str, str]]) 
     return [WindowColumn(name, column, reduction, width) for width in over for name, (column, reduction) in columns.items()]
 
 
-def events_of(table: pl.DataFrame, *, key: Sequence[str], facts: Facts, columns: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
-    """Each row that can count, as integers: key, when it enters, time, and per column its number on the grid (null where it does not count)."""
+def events_of(
+    table: pl.DataFrame, *, key: Sequence[str], facts: Facts, columns: Mapping[str, tuple[str, str]], where: str | None = None
+) -> pl.DataFrame:
+    """Each row that can count, as integers: key, when it enters, time, and per column its number on the grid (null where it does not count).
+
+    `where` is the line of the user's file that asks for it.
+    """
     if facts.time is None:
-        raise ColumnError("an aggregate needs a table with a time", hint="say time= at its source or step")
+        raise ColumnError("an aggregate needs a table with a time", where=where, hint="say time= at its source or step")
+    for output, (column, _) in columns.items():
+        if column not in table.columns:
+            hint = did_you_mean(column, table.columns) or f"there are {', '.join(table.columns)}"
+            raise ColumnError(f"aggregate column '{output}': there is no column '{column}'", where=where, hint=hint)
     rows = table.filter(available_at(facts).is_not_null(), *(pl.col(name).is_not_null() for name in key))
     time = pl.col(facts.time).cast(pl.Int64)
     values = {name: _on_grid(table.schema, name, reduction, column) for column, (name, reduction) in columns.items()}
@@ -124,8 +133,6 @@ def _difference(name: str) -> pl.Expr:
 
 
 def _on_grid(schema: pl.Schema, name: str, reduction: str, output: str) -> pl.Expr:
-    if name not in schema:
-        raise ColumnError(f"aggregate column '{output}': there is no column '{name}'", hint=f"there are {', '.join(schema)}")
     kind = schema[name]
     if kind.is_integer() or kind == pl.Boolean:
         return pl.col(name).cast(pl.Int64)

@@ -1,6 +1,6 @@
 """What would leak, skew or surprise, found on the tables of a file before anything is trained.
 
-Thin for now: every table is built; views over the question's own source, features that are always null, and code that could not be followed
+Every table is built; views over the question's own source, features that are always null, and code that could not be followed
 are reported. Consistency (recompute from cut inputs) is checked for every view, step and label that is not partitioned, at one moment.
 """
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 import msgspec
 
 Scalar: TypeAlias = bool | int | float | str | None
 """One JSON value; moments travel as ISO 8601 text in UTC."""
+
+
+def written_moment(moment: datetime) -> str:
+    """A moment in UTC as it travels."""
+    return moment.isoformat().replace("+00:00", "Z")
+
 
 FieldKind: TypeAlias = Literal["number", "integer", "boolean", "level", "moment"]
 

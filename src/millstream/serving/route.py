@@ -11,7 +11,7 @@ import msgspec
 
 from millstream.errors import RequestError
 from millstream.serving.protocol import Answerer
-from millstream.serving.records import Answer, Feedback, LoggedPrediction, Scalar
+from millstream.serving.records import Answer, Feedback, LoggedPrediction, Scalar, written_moment
 from millstream.serving.request import Integer, compile_decoder, compile_list_decoder, parse_moment
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,7 +89,7 @@ class Route:
         written = dict(request)
         for name in self._moments:
             if (moment := written.get(name)) is not None:
-                written[name] = moment.isoformat().replace("+00:00", "Z")
+                written[name] = written_moment(moment)
         return written
 
 

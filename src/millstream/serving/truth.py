@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from millstream.errors import RequestError
+from millstream.features.feedback import Label
 from millstream.kernel.availability import moment_of, parse_moment
 from millstream.registry.records import Plan
+from millstream.serving.records import Scalar, written_moment
 
-Scalar = bool | int | float | str
 
-
-def checked_label(plan: Plan, label: object) -> Scalar:
+def checked_label(plan: Plan, label: object) -> Label:
     """The label as training knows it: one of the classes, or a finite number. Raises RequestError."""
     if plan.task == "binary":
         found = [each for each in plan.classes if each == label or (isinstance(each, bool) and label in (str(each), str(each).lower()))]
@@ -65,7 +65,7 @@ def _moment(value: object) -> str:
         moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
     else:
         raise TypeError
-    return moment.isoformat().replace("+00:00", "Z")
+    return written_moment(moment)
 
 
 def _written(value: object) -> str:
