@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +14,12 @@ from rivers import run_python
 
 from millstream.errors import StepError
 from millstream.kernel.engine import Progress, execute
-from millstream.kernel.facts import Facts
 from millstream.kernel.graph import Node, downstream, ordered
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.records import Artifact, Cause, StepReport, Value
 from millstream.kernel.store import Store
 from millstream.kernel.threads import cores
-from millstream.kernel.units import Outcome, Unit, input_causes, produce, seen_of
+from millstream.kernel.units import Plan, Unit, seen_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +29,13 @@ class Adding:
     name: str
     act: Callable[[], object] = field(default=lambda: None)
 
-    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
+    def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
         seen = seen_of(store, inputs, as_of)
-        names = [str(number) for number in range(len(inputs))]
-        outcome = produce(
-            store, [Unit(None, None, seen)], facts=Facts(), causes=(Cause("name", self.name),), compute=lambda _: self._add(store, inputs)
-        )
-        return Outcome(outcome.artifact, outcome.key, (*outcome.causes, *input_causes(names, seen)), outcome.computed, outcome.units, outcome.rows)
+        return Plan([Unit(None, None, seen)], (Cause("name", self.name),), inputs=[(str(number), each) for number, each in enumerate(seen)])
 
-    def _add(self, store: Store, inputs: Sequence[Artifact]) -> bytes:
+    def compute(self, store: Store, unit: Unit) -> bytes:
         self.act()
-        return b"".join(store.read_value(each) for each in inputs if isinstance(each, Value)) + self.name.encode()
+        return b"".join(store.read_value(each) for each in unit.seen if isinstance(each, Value)) + self.name.encode()
 
 
 def fail() -> None:
@@ -156,14 +153,36 @@ def test_second_run_executes_nothing(place: Place) -> None:
     assert [report.status for report in place.ledger.run(run).steps] == ["cached", "cached"]
 
 
-def test_step_is_on_record_as_soon_as_it_is_done(place: Place) -> None:
-    """A step that runs later sees its input in the ledger."""
-    seen: list[StepReport | None] = []
-    place.run(step("later", step("first"), act=lambda: seen.append(place.ledger.last("first"))))
+def test_step_is_on_record_while_others_run(place: Place) -> None:
+    """A step that takes its time sees its input in the ledger."""
+    seen: list[StepReport] = []
 
-    (report,) = seen
-    assert report is not None
-    assert report.status == "ran"
+    def look() -> None:
+        until = time.monotonic() + 10
+        while not seen and time.monotonic() < until:
+            seen.extend(each for each in (place.ledger.last("first"),) if each is not None)
+            time.sleep(0.01)
+
+    place.run(step("later", step("first"), act=look))
+
+    assert [report.status for report in seen] == ["ran"]
+
+
+def test_cost_is_shared_by_the_steps_that_run_at_once(place: Place) -> None:
+    """CPU seconds are those of the process; the memory that it held is told where the system tells it."""
+
+    def work() -> None:
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            pass
+
+    started = time.process_time()
+    _, progress = place.run(step("idle"), step("busy", act=work), step("busier", act=work))
+    used = time.process_time() - started
+
+    costs = [report.cpu for report in progress.reports.values()]
+    assert 0.3 < sum(costs) <= used
+    assert all(report.peak > 1_000_000 for report in progress.reports.values()) == sys.platform.startswith("linux")
 
 
 def test_threads_are_capped(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+import msgspec.structs
 import pytest
 
 from millstream.errors import NotFoundError, StoreError
-from millstream.kernel.ledger import Ledger
+from millstream.kernel.database import Database
+from millstream.kernel.ledger import FORMATS, Ledger
 from millstream.kernel.records import Cause, StepReport
 
 RAN = StepReport("clean", "ran", 0.5, 10, "new", "key", 1, (Cause("clean", "abc"), Cause("setting days", "2")), ("a note",))
@@ -27,8 +30,8 @@ def begin(ledger: Ledger, as_of: int = 7) -> str:
 def test_run_comes_back(ledger: Ledger) -> None:
     """With its moment, its time and its steps, in the order in which they were done."""
     run = begin(ledger)
-    ledger.keep(run, RAN)
-    ledger.keep_all(run, [StepReport("b", "cached", 0.0, 0, "unchanged"), StepReport("a", "skipped", 0.0, 0, "clean did not finish")])
+    ledger.keep(run, [RAN])
+    ledger.keep(run, [StepReport("b", "cached", 0.0, 0, "unchanged"), StepReport("a", "skipped", 0.0, 0, "clean did not finish")])
     ledger.finish(run, "done", 1.5)
 
     report = ledger.run(run)
@@ -75,9 +78,9 @@ def test_run_that_is_not_there(ledger: Ledger, name: str | None, told: str) -> N
 def test_last_is_the_newest_report_of_a_step_that_finished(ledger: Ledger) -> None:
     """Failed and skipped ones do not count, nor does the run that asks."""
     first, second, third = begin(ledger), begin(ledger), begin(ledger)
-    ledger.keep(first, RAN)
-    ledger.keep(second, StepReport("clean", "failed", 0.0, 0, "it broke"))
-    ledger.keep(third, StepReport("clean", "cached", 0.0, 0, "unchanged"))
+    ledger.keep(first, [RAN])
+    ledger.keep(second, [StepReport("clean", "failed", 0.0, 0, "it broke")])
+    ledger.keep(third, [StepReport("clean", "cached", 0.0, 0, "unchanged")])
 
     assert ledger.last("clean", before=third) == RAN
     assert ledger.last("clean", before=first) is None
@@ -91,8 +94,8 @@ def test_reports_of_a_step_newest_first(ledger: Ledger) -> None:
     """With the runs that had it; a step kept twice in one run is the later one."""
     first, second = begin(ledger), begin(ledger)
     for run in (first, second):
-        ledger.keep(run, StepReport("clean", "failed", 0.0, 0, "it broke"))
-        ledger.keep(run, RAN)
+        ledger.keep(run, [StepReport("clean", "failed", 0.0, 0, "it broke")])
+        ledger.keep(run, [RAN])
 
     assert ledger.reports("clean") == [(second, RAN), (first, RAN)]
     assert ledger.steps() == ["clean"]
@@ -100,12 +103,35 @@ def test_reports_of_a_step_newest_first(ledger: Ledger) -> None:
 
 def test_code_is_kept_by_its_digest(ledger: Ledger) -> None:
     """So that what ran months ago can be shown; what is no code has no text."""
-    ledger.keep_code(RAN.causes, (("clean", "def clean(): ...\n"), ("unknown", "x")))
-    ledger.keep_code([Cause("clean", "def")], (("clean", "def clean(): return 1\n"),))
+    run = begin(ledger)
+    other = StepReport("clean", "ran", 0.5, 10, "new", "other key", causes=(Cause("clean", "def"),))
+    ledger.keep(run, [RAN, other], [(RAN, (("clean", "def clean(): ...\n"), ("unknown", "x"))), (other, (("clean", "def clean(): return 1\n"),))])
 
     assert ledger.code(Cause("clean", "abc")) == "def clean(): ...\n"
     assert ledger.code(Cause("clean", "def")) == "def clean(): return 1\n"
     assert ledger.code(Cause("setting days", "2")) is None
+
+
+def test_what_a_key_is_made_of_is_kept_once(ledger: Ledger) -> None:
+    """However many runs find it again; each report has it all the same."""
+    runs = [begin(ledger) for _ in range(3)]
+    for run in runs:
+        ledger.keep(run, [msgspec.structs.replace(RAN, causes=() if ledger.knows("clean", "key") else RAN.causes)])
+
+    assert ledger.database.row("SELECT count(*) FROM causes") == (1,)
+    assert [report for _, report in ledger.reports("clean")] == [RAN] * 3
+
+
+def test_ledger_of_the_format_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Nothing that was on record is lost."""
+    old = Database(tmp_path / "ledger.sqlite", FORMATS[:1])
+    old.execute("INSERT INTO runs VALUES ('20250101-000000-1', 0, 0, 'run', 'done', 1.5, '{}', '{}')")
+    old.execute("INSERT INTO run_steps VALUES ('20250101-000000-1', 'clean', ?)", (msgspec.msgpack.encode(RAN),))
+
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+
+    assert ledger.run().steps == (RAN,)
+    assert begin(ledger) > "20250101"
 
 
 def test_ledger_is_opened_again(tmp_path: Path) -> None:

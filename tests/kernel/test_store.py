@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rivers import python_environment, run_python, run_river
 
-from millstream.errors import StoreError
-from millstream.kernel.availability import DAY, Cut
+from millstream.errors import ColumnError, StoreError
+from millstream.kernel.availability import DAY
 from millstream.kernel.digest import digest_frame
 from millstream.kernel.facts import Facts
-from millstream.kernel.records import Table
-from millstream.kernel.store import Store, files_of
+from millstream.kernel.records import Table, Value
+from millstream.kernel.store import Found, Store, files_of
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 UNTIMED = Facts()
@@ -33,6 +33,16 @@ def frame(rows: int = 48) -> pl.DataFrame:
     return pl.DataFrame({"n": range(rows), "word": ["a", None] * (rows // 2)}).with_columns(
         at=BEGIN + pl.duration(hours=pl.col("n")), told=BEGIN + pl.duration(hours=pl.col("n"))
     )
+
+
+def put(store: Store, rows: pl.DataFrame, facts: Facts = TIMED) -> Table:
+    """The table of some rows."""
+    return store.write_table(rows, facts)[0]
+
+
+def put_value(store: Store, content: bytes) -> Value:
+    """The value of some bytes."""
+    return store.write_value(content, "bytes")[0]
 
 
 def whole(store: Store, table: Table) -> pl.DataFrame:
@@ -50,7 +60,7 @@ def stored_files(store: Store) -> list[Path]:
 
 def test_table_comes_back(tmp_path: Path) -> None:
     """Rows, types and order, also in another process's store."""
-    table = Store(tmp_path).write_table(frame(), TIMED)
+    table = put(Store(tmp_path), frame())
 
     assert whole(Store(tmp_path), table).equals(frame())
     assert [part.rows for part in table.parts] == [24, 24]
@@ -65,7 +75,7 @@ def test_cut_sees_what_is_available(tmp_path_factory: pytest.TempPathFactory, ro
     given_rows = hours.select("n", at=BEGIN + pl.duration(hours="a"), told=BEGIN + pl.duration(hours="b"))
     moment = int(BEGIN.timestamp()) * 1_000_000 + hour * 3_600_000_000
 
-    seen = store.read(store.visible(store.write_table(given_rows, TIMED), moment))
+    seen = store.read(store.visible(put(store, given_rows), moment))
 
     expected = [n for n, (a, b) in enumerate(rows) if a is not None and b is not None and a <= hour and b < hour]
     assert sorted(seen["n"].to_list()) == expected
@@ -74,7 +84,7 @@ def test_cut_sees_what_is_available(tmp_path_factory: pytest.TempPathFactory, ro
 def test_key_of_a_cut_changes_only_when_something_becomes_available(tmp_path: Path) -> None:
     """Between two rows it is one key; each row that comes makes another."""
     store = Store(tmp_path)
-    table = store.write_table(frame(4), TIMED)
+    table = put(store, frame(4))
     first = int(BEGIN.timestamp()) * 1_000_000
 
     keys = [store.visible(table, first + minutes * 60_000_000).key for minutes in range(0, 4 * 60, 15)]
@@ -92,13 +102,13 @@ def test_key_of_a_cut_has_the_facts(tmp_path: Path, facts: Facts) -> None:
     """The same rows, understood otherwise, are another input."""
     store = Store(tmp_path)
 
-    assert store.visible(store.write_table(frame(), facts), None).key != store.visible(store.write_table(frame(), TIMED), None).key
+    assert store.visible(put(store, frame(), facts), None).key != store.visible(put(store, frame()), None).key
 
 
 def test_key_of_nothing_has_the_types(tmp_path: Path) -> None:
     """A table of which nothing is visible is still a table of its columns."""
     store = Store(tmp_path)
-    tables = [store.write_table(pl.DataFrame(schema={"at": pl.Datetime("us", "UTC"), "n": kind}), Facts((), "at")) for kind in (pl.Int8, pl.Int16)]
+    tables = [put(store, pl.DataFrame(schema={"at": pl.Datetime("us", "UTC"), "n": kind}), Facts((), "at")) for kind in (pl.Int8, pl.Int16)]
 
     assert len({store.visible(table, 0).key for table in tables}) == 2
 
@@ -107,7 +117,7 @@ def test_part_is_known_by_its_content(tmp_path: Path) -> None:
     """A day has the digest of its rows, whatever the other days are."""
     store = Store(tmp_path)
 
-    two, one = store.write_table(frame(), TIMED), store.write_table(frame().tail(24), TIMED)
+    two, one = put(store, frame()), put(store, frame().tail(24))
 
     assert one.parts[0].digest == two.parts[1].digest == digest_frame(frame().tail(24))
     assert two.parts[1].day == int(BEGIN.timestamp()) * 1_000_000 + DAY
@@ -116,7 +126,7 @@ def test_part_is_known_by_its_content(tmp_path: Path) -> None:
 def test_same_content_is_not_written_again(tmp_path: Path) -> None:
     """The file of an equal table stays as it is."""
     store = Store(tmp_path)
-    store.write_table(frame(), TIMED)
+    put(store, frame())
     before = [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in stored_files(store)]
 
     Store(tmp_path).write_table(pl.concat([frame()[:7], frame()[7:]], rechunk=False), TIMED)
@@ -131,7 +141,7 @@ def test_failed_write_leaves_nothing(tmp_path: Path) -> None:
     """What cannot be written is neither there nor on record."""
     store = Store(tmp_path)
 
-    with pytest.raises(Exception, match=r"(?i)object"):
+    with pytest.raises(ColumnError, match="column 'x' holds Python objects"):
         store.write_table(pl.DataFrame({"x": pl.Series([object()], dtype=pl.Object)}), UNTIMED)
 
     assert stored_files(store) == []
@@ -142,7 +152,7 @@ FILLING = """
 import resource, sys
 from pathlib import Path
 import polars as pl
-from millstream.errors import StoreError
+from millstream.errors import ColumnError, StoreError
 from millstream.kernel.facts import Facts
 from millstream.kernel.store import Store
 
@@ -181,7 +191,7 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     store.objects.rmdir()
     with pytest.raises(StoreError, match="cannot write to"):
-        store.write_table(frame(), TIMED)
+        put(store, frame())
 
 
 TWICE = """
@@ -218,7 +228,7 @@ def test_damage_is_caught_and_cured(tmp_path: Path, damage: Callable[[bytes], by
 
 def test_damaged_value_is_caught(tmp_path: Path) -> None:
     """Also what is no table."""
-    value = Store(tmp_path).write_value(b"x" * 10_000, "bytes")
+    value = put_value(Store(tmp_path), b"x" * 10_000)
     assert value.file is not None
     Store(tmp_path).path(value.file).write_bytes(b"y" * 10_000)
 
@@ -229,10 +239,10 @@ def test_damaged_value_is_caught(tmp_path: Path) -> None:
 def test_file_that_was_renamed_but_not_recorded(tmp_path: Path) -> None:
     """A kill between the two leaves a file that nobody vouches for: it is written again."""
     store = Store(tmp_path)
-    (name,) = files_of(store.write_table(frame(), TIMED))
+    (name,) = files_of(put(store, frame()))
     store.index.execute("DELETE FROM files WHERE name = ?", (name,))
 
-    table = Store(tmp_path).write_table(frame(), TIMED)
+    table = put(Store(tmp_path), frame())
 
     assert whole(Store(tmp_path), table).equals(frame())
 
@@ -240,7 +250,7 @@ def test_file_that_was_renamed_but_not_recorded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "in_file"), [(10, False), (4_096, False), (4_097, True)])
 def test_values_come_back(tmp_path: Path, size: int, in_file: bool) -> None:
     """Small ones lie in the record itself."""
-    value = Store(tmp_path).write_value(b"x" * size, "bytes")
+    value = put_value(Store(tmp_path), b"x" * size)
 
     assert Store(tmp_path).read_value(value) == b"x" * size
     assert (value.file is not None) == in_file
@@ -249,9 +259,9 @@ def test_values_come_back(tmp_path: Path, size: int, in_file: bool) -> None:
 def test_result_without_its_file_is_no_result(tmp_path: Path) -> None:
     """What somebody deleted is made again."""
     store = Store(tmp_path)
-    table = store.write_table(frame(), TIMED)
-    store.record({"key": table})
-    assert store.find(["key"]) == {"key": table}
+    table = put(store, frame())
+    store.record({"key": Found(table, 0.5)})
+    assert store.find(["key"]) == {"key": Found(table, 0.5)}
 
     store.forget(next(iter(files_of(table))))
 
@@ -284,7 +294,7 @@ def test_killed_while_writing(tmp_path: Path) -> None:
     assert run_python(code, str(tmp_path)).returncode == -signal.SIGXFSZ
     assert [path.stat().st_size for path in stored_files(Store(tmp_path))] == [100_000]
 
-    value = Store(tmp_path).write_value(b"x" * 3_000_000)
+    value, _ = Store(tmp_path).write_value(b"x" * 3_000_000)
 
     assert Store(tmp_path).read_value(value) == b"x" * 3_000_000
 
@@ -296,10 +306,10 @@ def test_many_processes_write_one_store(tmp_path: Path) -> None:
     from pathlib import Path
     import polars as pl
     from millstream.kernel.facts import Facts
-    from millstream.kernel.store import Store
+    from millstream.kernel.store import Found, Store
     store = Store(Path(sys.argv[1]))
     for number in range(20):
-        table = store.write_table(pl.DataFrame({"n": [number] * 1_000}), Facts())
+        table = Found(store.write_table(pl.DataFrame({"n": [number] * 1_000}), Facts())[0])
         store.record({f"{sys.argv[2]}:{number}": table, f"shared:{number}": table})
     """
     command = [sys.executable, "-c", dedent(code), str(tmp_path)]
@@ -309,4 +319,75 @@ def test_many_processes_write_one_store(tmp_path: Path) -> None:
     store = Store(tmp_path)
     found = store.find([f"{name}:{number}" for name in ("0", "1", "2", "shared") for number in range(20)])
     assert len(found) == 80
-    assert all(isinstance(table, Table) and store.read(Cut(table, ((table.parts[0], None),))).height == 1_000 for table in found.values())
+    assert all(isinstance(each.artifact, Table) and whole(store, each.artifact).height == 1_000 for each in found.values())
+
+
+# every column once
+
+
+def large(rows: int = 2_000) -> pl.DataFrame:
+    """Too large for the record."""
+    return pl.DataFrame({"n": range(rows), "x": [number / 7 for number in range(rows)], "word": [f"w{number % 9}" for number in range(rows)]})
+
+
+def test_column_that_is_stored_is_not_written_again(tmp_path: Path) -> None:
+    """A step that adds a column writes a column, whatever it calls the others; also in another process."""
+    rows = large()
+    _, first = Store(tmp_path).write_table(rows, UNTIMED)
+
+    store = Store(tmp_path)
+    table, written = store.write_table(rows.rename({"x": "y"}).with_columns(more=pl.col("n") % 2 == 0), UNTIMED)
+
+    assert 0 < written < first / 5
+    assert whole(Store(tmp_path), table).equals(rows.rename({"x": "y"}).with_columns(more=pl.col("n") % 2 == 0))
+
+
+def test_day_that_is_stored_is_not_written_again(tmp_path: Path) -> None:
+    """A table with one more day writes that day."""
+    rows = frame(24 * 200)
+    put(Store(tmp_path), rows[: 24 * 199])
+
+    table, _ = Store(tmp_path).write_table(rows, TIMED)
+
+    (new,) = {piece.file for part in table.parts[199:] for piece in part.pieces} - {piece.file for part in table.parts[:199] for piece in part.pieces}
+    assert pl.read_parquet(Store(tmp_path).path(new)).height == 24
+    assert whole(Store(tmp_path), table).equals(rows)
+
+
+def test_equal_columns_of_a_table_are_written_once(tmp_path: Path) -> None:
+    """And come back under both names."""
+    rows = large().with_columns(again=pl.col("x"))
+
+    table = put(Store(tmp_path), rows, UNTIMED)
+
+    assert pl.read_parquet(Store(tmp_path).path(next(iter(files_of(table))))).columns == ["n", "x", "word"]
+    assert whole(Store(tmp_path), table).equals(rows)
+
+
+def test_column_of_a_file_that_is_gone_is_written_again(tmp_path: Path) -> None:
+    """What somebody deleted is not referred to."""
+    store = Store(tmp_path)
+    for name in files_of(put(store, large(), UNTIMED)):
+        store.path(name).unlink()
+
+    table = put(Store(tmp_path), large().with_columns(more=1), UNTIMED)
+
+    assert whole(Store(tmp_path), table).equals(large().with_columns(more=1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.none() | st.integers(0, 1)), max_size=8), min_size=1, max_size=4))
+def test_tables_that_share_columns_come_back(tmp_path_factory: pytest.TempPathFactory, tables: list[list[tuple[int, int, int | None]]]) -> None:
+    """Whatever of their days and columns is equal, in this order or another."""
+    folder = tmp_path_factory.mktemp("store")
+    frames = [
+        pl.DataFrame({"n": [a for a, _, _ in rows], "w": [c for _, _, c in rows]}, schema={"n": int, "w": int})
+        .with_columns(at=BEGIN + pl.duration(days=pl.Series([b for _, b, _ in rows], dtype=pl.Int64)), told=BEGIN)
+        .sort("at", maintain_order=True)
+        for rows in tables
+    ]
+    wide = [pl.concat([each] * 200).sort("at", maintain_order=True) for each in frames]
+
+    written = [put(Store(folder), each) for each in (*frames, *wide)]
+
+    assert all(whole(Store(folder), table).equals(each) for table, each in zip(written, (*frames, *wide), strict=True))

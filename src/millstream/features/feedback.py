@@ -11,12 +11,12 @@ import polars as pl
 
 from millstream.features.training_set import KNOWN, TARGET
 from millstream.kernel.database import Database
-from millstream.kernel.digest import digest_value
+from millstream.kernel.digest import digest_bytes
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import own_code
-from millstream.kernel.records import Artifact, Cause
+from millstream.kernel.records import Artifact, Cause, Value
 from millstream.kernel.store import Store
-from millstream.kernel.units import Outcome, Unit, produce
+from millstream.kernel.units import Plan, Unit
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS feedback (model TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, known_at INTEGER NOT NULL,
@@ -31,7 +31,7 @@ class FeedbackBook:
 
     def __init__(self, root: Path) -> None:
         """Open the book beside the store."""
-        self.database = Database(root / "feedback.sqlite", SCHEMA, version=1, durable=True)
+        self.database = Database(root / "feedback.sqlite", [SCHEMA], durable=True)
 
     def put(self, model: str, labels: Sequence[tuple[Sequence[object], Label, int]]) -> None:
         """Write down labels as (key, label, known_at in microseconds)."""
@@ -50,13 +50,18 @@ class FeedbackOperation:
     model: str
     key: tuple[str, ...]
 
-    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
-        """Find or make the table; the reader cuts it by what was known."""
+    def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
+        """All labels told; the reader cuts them by what was known."""
         del inputs, as_of
-        told = FeedbackBook(store.root).rows(self.model)
-        causes = (own_code("features"), Cause("labels told", digest_value(told)[:16]))
-        facts = Facts(self.key, None, KNOWN)
-        return produce(store, [Unit(None, None, ())], facts=facts, causes=causes, compute=lambda _: self._table(told))
+        told = msgspec.json.encode(FeedbackBook(store.root).rows(self.model))
+        seen = Value(digest_bytes(told), "json", len(told), inline=told)
+        return Plan([Unit(None, None, (seen,))], (own_code("features"), Cause("labels told", seen.digest[:16])), Facts(self.key, None, KNOWN))
+
+    def compute(self, store: Store, unit: Unit) -> pl.DataFrame:
+        """The table of the labels told."""
+        (told,) = unit.seen
+        assert isinstance(told, Value)
+        return self._table(msgspec.json.decode(store.read_value(told), type=list[tuple[str, str, int]]))
 
     def _table(self, told: Sequence[tuple[str, str, int]]) -> pl.DataFrame:
         keys = [msgspec.json.decode(key) for key, _, _ in told]

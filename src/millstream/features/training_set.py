@@ -15,7 +15,7 @@ from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import own_code
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
-from millstream.kernel.units import Outcome, Seen, Unit, input_causes, produce, seen_of
+from millstream.kernel.units import Plan, Seen, Unit, seen_of
 
 TARGET, KNOWN, ASKED = "__target__", "__known__", "__asked__"
 BATCH_DAYS = 92
@@ -47,15 +47,19 @@ class TrainingSetOperation:
     inputs: tuple[str, ...]
     where: str = ""
 
-    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
-        """Find or make the rows asked by the moment, with their features."""
+    def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
+        """The rows asked by the moment with their features, day by day."""
         seen = seen_of(store, inputs, as_of)
         self._check(store, seen[0])
         hidden = () if self.question.separate else (Cause("label", self.question.label),)
         causes = (own_code("features"), *hidden, *(cause for view in self.views for cause in view.causes()))
-        facts = self.question.facts
-        outcome = produce(store, self._units(seen), facts=facts, causes=causes, compute=lambda unit: self._compute(store, unit), longest=BATCH_DAYS)
-        return Outcome(outcome.artifact, outcome.key, (*causes, *input_causes(self.inputs, seen)), outcome.computed, outcome.units, outcome.rows)
+        return Plan(self._units(seen), causes, self.question.facts, tuple(zip(self.inputs, seen, strict=True)), longest=BATCH_DAYS)
+
+    def compute(self, store: Store, unit: Unit) -> pl.DataFrame:
+        """The rows asked in some days, with their features."""
+        tables = [store.read(each) for each in unit.seen if isinstance(each, Cut)]
+        facts = [each.table.facts for each in unit.seen if isinstance(each, Cut)]
+        return self.join(tables[0], tables, facts)
 
     def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
         rows = seen[0]
@@ -70,11 +74,6 @@ class TrainingSetOperation:
             return seen.between(day, day + DAY)
         reach = next(view.reach for view in self.views if not isinstance(view, OnDemand) and view.place == place)
         return seen.between(None if reach is None else day - reach, day + DAY) if isinstance(seen, Cut) else seen
-
-    def _compute(self, store: Store, unit: Unit) -> pl.DataFrame:
-        tables = [store.read(each) for each in unit.seen if isinstance(each, Cut)]
-        facts = [each.table.facts for each in unit.seen if isinstance(each, Cut)]
-        return self.join(tables[0], tables, facts)
 
     def join(self, questions: pl.DataFrame, tables: Sequence[pl.DataFrame], facts: Sequence[Facts]) -> pl.DataFrame:
         """The questions with the columns of every view, in order. No view sees a label that is a column of the question."""

@@ -21,13 +21,16 @@ class Database:
     `durable` says whether a commit is synced to disk before it returns.
     """
 
-    def __init__(self, path: Path, schema: str, *, version: int, durable: bool = False) -> None:
-        """Open `path`, creating its tables; a file of a newer version is refused."""
+    def __init__(self, path: Path, migrations: Sequence[str], *, durable: bool = False) -> None:
+        """Open `path` and bring it to the newest format; `migrations` are its formats, each as what has to be done to the one before.
+
+        A file of a newer format is refused.
+        """
         self.path = path
         self.durable = durable
         self._local = threading.local()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._prepare(schema, version)
+        self._migrate(migrations)
 
     def ensure(self, schema: str) -> None:
         """Make a room's own tables where they are not there yet."""
@@ -76,13 +79,21 @@ class Database:
             self._local.connection = connection
         return connection
 
-    def _prepare(self, schema: str, version: int) -> None:
-        found = self._guard(lambda: self._connection().execute("PRAGMA user_version").fetchone()[0])
-        if found > version:
+    def _migrate(self, migrations: Sequence[str]) -> None:
+        found, newest = self._format(), len(migrations)
+        if found > newest:
             hint = "upgrade millstream, or use another folder"
-            raise StoreError(f"{self.path} was written by a newer millstream (format {found}, this one knows {version})", hint=hint)
-        if found < version:
-            self._guard(lambda: self._connection().executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;"))
+            raise StoreError(f"{self.path} was written by a newer millstream (format {found}, this one knows {newest})", hint=hint)
+        if found < newest:
+            with self.transaction() as connection:
+                for number in range(self._format(), newest):
+                    for statement in migrations[number].split(";\n"):
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {newest}")
+
+    def _format(self) -> int:
+        row = self.row("PRAGMA user_version")
+        return int(row[0]) if row else 0
 
     def _guard(self, action: Callable[[], R]) -> R:
         try:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from millstream.kernel.availability import is_timed
 from millstream.kernel.graph import Node
-from millstream.kernel.ledger import Ledger
+from millstream.kernel.ledger import Ledger, Sources
+from millstream.kernel.locks import key_lock
+from millstream.kernel.meter import Cost, Meter
 from millstream.kernel.reasons import explain
-from millstream.kernel.records import Artifact, StepReport
-from millstream.kernel.store import Store
+from millstream.kernel.records import Artifact, StepReport, Table
+from millstream.kernel.store import Found, Store
 from millstream.kernel.threads import cores
-from millstream.kernel.units import Outcome
+from millstream.kernel.units import Plan, batches, joined, keep
 
 Listener = Callable[[StepReport | Node], None]
+SAMPLED = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The artifact of a step and what it took: units computed, rows processed, bytes written; seconds, also those that were saved."""
+
+    artifact: Artifact
+    computed: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    size: int = 0
 
 
 @dataclass
@@ -23,73 +39,179 @@ class Progress:
     """What a run has come to."""
 
     artifacts: dict[Node, Artifact] = field(default_factory=dict[Node, Artifact])
+    keys: dict[Node, tuple[str, ...]] = field(default_factory=dict[Node, tuple[str, ...]])
     reports: dict[Node, StepReport] = field(default_factory=dict[Node, StepReport])
     errors: dict[Node, Exception] = field(default_factory=dict[Node, Exception])
 
 
 def execute(nodes: Sequence[Node], *, store: Store, ledger: Ledger, run: str, as_of: int, listener: Listener | None = None) -> Progress:
-    """Run the ordered nodes; every report is on record as soon as its step is done (those that were cached, at the end)."""
-    progress = Progress()
-    waiting = list(nodes)
-    tell = listener or _nobody
-    pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="step")
-    running: dict[Future[tuple[Outcome, float]], Node] = {}
+    """Run the ordered nodes; what is made is on record as soon as it is made, what became of the steps a moment later."""
+    execution = _Execution(nodes, store, ledger, run, as_of, listener or _nobody)
     try:
-        while waiting or running:
-            _skip(waiting, progress, tell)
-            for node in [each for each in waiting if all(before in progress.artifacts for before in each.inputs)]:
-                waiting.remove(node)
-                tell(node)
-                running[pool.submit(_timed, node, store, [progress.artifacts[each] for each in node.inputs], as_of)] = node
-            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                node = running.pop(future)
-                report = _settle(node, future, progress, ledger, run)
-                progress.reports[node] = report
-                if report.status == "ran":
-                    ledger.keep_code(report.causes, future.result()[0].sources)
-                if report.status != "cached":
-                    ledger.keep(run, report)
-                tell(report)
+        while execution.goes_on():
+            pass
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    ledger.keep_all(run, [report for report in progress.reports.values() if report.status in ("cached", "skipped")])
-    return progress
+        execution.close()
+    return execution.progress
 
 
-def _timed(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int) -> tuple[Outcome, float]:
+def make(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int) -> Artifact:
+    """The artifact of one node for its inputs, found or made, without a record of it."""
+    plan = node.operation.plan(store, inputs, as_of)
+    return (look_up(store, plan) or _perform(node, store, plan)).artifact
+
+
+def look_up(store: Store, plan: Plan) -> Outcome | None:
+    """What a plan comes to if all of its units have a result."""
+    found = store.find(plan.keys)
+    if len(found) < len(set(plan.keys)):
+        return None
+    return Outcome(plan.together(store, [found[key].artifact for key in plan.keys]), seconds=sum(each.seconds for each in found.values()))
+
+
+def _perform(node: Node, store: Store, plan: Plan) -> Outcome:
+    """Compute the units without a result, neighbouring ones at once, and put all together."""
+    computed = rows = size = 0
     started = time.perf_counter()
-    outcome = node.operation.produce(store, inputs, as_of)
-    return outcome, time.perf_counter() - started
+    with key_lock(store.root, plan.key):
+        found = store.find(plan.keys)
+        missing = [(key, unit) for key, unit in dict(zip(plan.keys, plan.units, strict=True)).items() if key not in found]
+        for batch in batches(missing, plan.longest):
+            begun, unit = time.perf_counter(), joined([unit for _, unit in batch])
+            made, written = keep(store, unit, batch, plan.facts, node.operation.compute(store, unit))
+            found |= _record(store, made, (time.perf_counter() - begun) / len(made))
+            computed, rows, size = computed + len(batch), rows + unit.rows, size + written
+    artifact = plan.together(store, [found[key].artifact for key in plan.keys])
+    return Outcome(artifact, computed, rows, time.perf_counter() - started, size)
 
 
-def _settle(node: Node, future: Future[tuple[Outcome, float]], progress: Progress, ledger: Ledger, run: str) -> StepReport:
-    error = future.exception()
-    if isinstance(error, Exception):
-        progress.errors[node] = error
-        return StepReport(node.name, "failed", 0.0, 0, next(iter(str(error).splitlines()), type(error).__name__))
-    if error is not None:
-        raise error
-    outcome, seconds = future.result()
-    progress.artifacts[node] = outcome.artifact
-    if not outcome.computed:
-        return StepReport(node.name, "cached", seconds, 0, "unchanged", outcome.key, 0, outcome.causes, outcome.notes)
-    before = ledger.last(node.name, before=run)
-    why = explain(before.causes if before else None, outcome.causes)
-    return StepReport(node.name, "ran", seconds, outcome.rows, why, outcome.key, outcome.computed, outcome.causes, outcome.notes)
+def _record(store: Store, made: Mapping[str, Artifact], seconds: float) -> dict[str, Found]:
+    results = {key: Found(artifact, seconds) for key, artifact in made.items()}
+    store.record(results)
+    return results
 
 
-def _skip(waiting: list[Node], progress: Progress, tell: Listener) -> None:
-    for node in list(waiting):
-        broken = next((each for each in node.inputs if each in progress.errors or _skipped(each, progress.reports)), None)
+class _Execution:
+    """One run: which steps wait for which, which are running, and what is not on record yet."""
+
+    def __init__(self, nodes: Sequence[Node], store: Store, ledger: Ledger, run: str, as_of: int, tell: Listener) -> None:
+        self.progress = Progress()
+        self._store, self._ledger, self._run, self._as_of, self._tell = store, ledger, run, as_of, tell
+        self._lacking = {node: len(set(node.inputs)) for node in nodes}
+        self._readers: dict[Node, list[Node]] = {node: [] for node in nodes}
+        for node in nodes:
+            for each in dict.fromkeys(node.inputs):
+                self._readers[each].append(node)
+        self._ready = deque(node for node in nodes if not self._lacking[node])
+        self._running: dict[Future[Outcome], tuple[Node, Plan]] = {}
+        self._meter = Meter[Node]()
+        self._pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="step")
+        self._unrecorded: list[tuple[StepReport, Sources]] = []
+        self._recorded = time.monotonic()
+
+    def goes_on(self) -> bool:
+        """Start what can start, settle what is over; False when nothing is left."""
+        while self._ready:
+            self._begin(self._ready.popleft())
+        if not self._running:
+            return False
+        for future in wait(self._running, timeout=SAMPLED, return_when=FIRST_COMPLETED).done:
+            node, plan = self._running.pop(future)
+            self._end(node, plan, future, self._meter.stop(node))
+        self._meter.sample()
+        if time.monotonic() - self._recorded > SAMPLED:
+            self._write()
+        return True
+
+    def close(self) -> None:
+        """Leave no thread that is waited for, and everything on record."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._write()
+
+    def _begin(self, node: Node) -> None:
+        broken = next((each for each in node.inputs if each not in self.progress.artifacts), None)
         if broken is not None:
-            waiting.remove(node)
-            progress.reports[node] = StepReport(node.name, "skipped", 0.0, 0, f"{broken.name} did not finish")
-            tell(progress.reports[node])
+            self._settle(node, StepReport(node.name, "skipped", 0.0, 0, f"{broken.name} did not finish"))
+            return
+        try:
+            plan = node.operation.plan(self._store, [self.progress.artifacts[each] for each in node.inputs], self._as_of)
+            found = look_up(self._store, plan)
+        except Exception as error:  # noqa: BLE001  whatever the step raises is told with its name
+            self._fail(node, error)
+            return
+        if found is None:
+            self._tell(node)
+            self._meter.start(node)
+            self._running[self._pool.submit(_perform, node, self._store, plan)] = node, plan
+        else:
+            self._finish(node, plan, found, Cost())
+
+    def _end(self, node: Node, plan: Plan, future: Future[Outcome], cost: Cost) -> None:
+        error = future.exception()
+        if isinstance(error, Exception):
+            self._fail(node, error)
+        elif error is not None:
+            raise error
+        else:
+            self._finish(node, plan, future.result(), cost)
+
+    def _fail(self, node: Node, error: Exception) -> None:
+        self.progress.errors[node] = error
+        self._settle(node, StepReport(node.name, "failed", 0.0, 0, next(iter(str(error).splitlines()), type(error).__name__)))
+
+    def _finish(self, node: Node, plan: Plan, outcome: Outcome, cost: Cost) -> None:
+        self.progress.artifacts[node], self.progress.keys[node] = outcome.artifact, plan.keys
+        notes = (*plan.notes, *_never(outcome.artifact))
+        if not outcome.computed:
+            causes = () if self._ledger.knows(node.name, plan.key) else plan.told
+            self._settle(node, StepReport(node.name, "cached", outcome.seconds, 0, "unchanged", plan.key, 0, causes, notes))
+            return
+        before, causes = self._ledger.last(node.name, before=self._run), plan.told
+        report = StepReport(
+            node.name,
+            "ran",
+            outcome.seconds,
+            outcome.rows,
+            explain(before.causes if before else None, causes),
+            plan.key,
+            outcome.computed,
+            causes,
+            notes,
+            cost.cpu,
+            cost.peak,
+            outcome.size,
+            _shape(outcome.artifact),
+        )
+        self._settle(node, report, plan.sources)
+
+    def _settle(self, node: Node, report: StepReport, sources: Sources = ()) -> None:
+        self.progress.reports[node] = report
+        self._unrecorded.append((report, sources))
+        self._tell(report)
+        for reader in self._readers[node]:
+            self._lacking[reader] -= 1
+            if not self._lacking[reader]:
+                self._ready.append(reader)
+
+    def _write(self) -> None:
+        if self._unrecorded:
+            self._ledger.keep(self._run, [report for report, _ in self._unrecorded], [each for each in self._unrecorded if each[1]])
+            self._unrecorded = []
+        self._recorded = time.monotonic()
+
+
+def _never(artifact: Artifact) -> tuple[str, ...]:
+    """How many rows of a table have no time, or nobody knows when: they never count."""
+    if not isinstance(artifact, Table) or not is_timed(artifact.facts, artifact.names):
+        return ()
+    never = sum(part.rows for part in artifact.parts if part.day is None)
+    columns = " or ".join(name for name in (artifact.facts.time, artifact.facts.known_at) if name)
+    return (f"{never:,} rows never count: their {columns} is null",) if never else ()
+
+
+def _shape(artifact: Artifact) -> tuple[int, int] | None:
+    return (artifact.rows, len(artifact.names)) if isinstance(artifact, Table) else None
 
 
 def _nobody(_: StepReport | Node) -> None:
     """Listens to nothing."""
-
-
-def _skipped(node: Node, reports: Mapping[Node, StepReport]) -> bool:
-    return node in reports and reports[node].status == "skipped"

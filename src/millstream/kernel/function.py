@@ -7,7 +7,8 @@ import re
 import traceback
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import polars as pl
@@ -20,7 +21,7 @@ from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
 from millstream.kernel.syntax import line_of_text
-from millstream.kernel.units import Outcome, Seen, Unit, facts_text, input_causes, produce, seen_of
+from millstream.kernel.units import Plan, Seen, Unit, facts_text, seen_of
 
 IN_ORDER = pl.QueryOptFlags(check_order_observe=False)
 """The order that a function asks for is kept, also where the optimiser thinks that nobody sees it: sums of floats do."""
@@ -46,13 +47,30 @@ class FunctionOperation:
         """Parse the sources before steps run in threads: what they import parses too, and CPython 3.11 cannot do both at once (gh-106905)."""
         fingerprint(self.function)
 
-    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
-        """Find or make the result for the inputs as seen at the moment."""
+    def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
+        """One unit, or one per day."""
         seen = seen_of(store, inputs, as_of)
         meaning = fingerprint(self.function)
         causes = (*meaning.causes, *_settings(self.settings), *_facts(self.facts))
-        outcome = produce(store, self._units(seen), facts=self.facts, causes=causes, compute=lambda unit: self._compute(store, unit))
-        return replace(outcome, causes=(*causes, *input_causes(self.inputs, seen)), sources=meaning.sources)
+        return Plan(self._units(seen), causes, self.facts, tuple(zip(self.inputs, seen, strict=True)), sources=meaning.sources)
+
+    def compute(self, store: Store, unit: Unit) -> object:
+        """Call the function, and check what it returns."""
+        arguments = [
+            _as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each))
+            for each, kind in zip(unit.seen, self._kinds, strict=True)
+        ]
+        try:
+            result = self.function(*arguments, **self.settings)
+            if isinstance(result, pl.LazyFrame):
+                result = result.collect(engine="in-memory", optimizations=IN_ORDER)
+        except MillstreamError:
+            raise
+        except pl.exceptions.ColumnNotFoundError as error:
+            raise self._unknown_column(error, arguments) from error
+        except Exception as error:
+            raise StepError(f"{self.name}: {type(error).__name__}: {_first_line(error)}", where=self._place(error)) from error
+        return self._checked(result, unit)
 
     def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
         if self.partition is None:
@@ -65,29 +83,13 @@ class FunctionOperation:
             Unit(day, day + DAY, tuple(each.between(day - back, day + DAY) if isinstance(each, Cut) else each for each in seen)) for day in days
         ] or [Unit(None, None, seen)]
 
-    def _compute(self, store: Store, unit: Unit) -> object:
-        arguments = [
-            _as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each))
-            for each, kind in zip(unit.seen, self._kinds(), strict=True)
-        ]
-        result = self._call(arguments)
+    def _checked(self, result: object, unit: Unit) -> object:
         if not isinstance(result, pl.DataFrame):
             if self.required:
                 raise StepError(f"{self.name}: returned a {type(result).__name__}, not a table", where=self._place())
             return result
         self._check(result, unit)
         return _sorted_by_key(normalise_facts(result, self.facts), self.facts)
-
-    def _call(self, arguments: Sequence[object]) -> object:
-        try:
-            result = self.function(*arguments, **self.settings)
-            return result.collect(engine="in-memory", optimizations=IN_ORDER) if isinstance(result, pl.LazyFrame) else result
-        except MillstreamError:
-            raise
-        except pl.exceptions.ColumnNotFoundError as error:
-            raise self._unknown_column(error, arguments) from error
-        except Exception as error:
-            raise StepError(f"{self.name}: {type(error).__name__}: {_first_line(error)}", where=self._place(error)) from error
 
     def _unknown_column(self, error: Exception, arguments: Sequence[object]) -> ColumnError:
         named = re.search(r'["\']([^"\']+)["\']', str(error)) or re.match(r"(\S+)", str(error))
@@ -131,9 +133,16 @@ class FunctionOperation:
                 hint=f'say lookback="{days}d", or no partition',
             )
 
+    @cached_property
     def _kinds(self) -> list[str]:
-        parameters = inspect.signature(self.function).parameters.values()
-        return [_kind(self.name, parameter, self._place()) for parameter in parameters if parameter.kind != inspect.Parameter.KEYWORD_ONLY]
+        """As what kind of table each input is handed over."""
+        kinds: list[str] = []
+        for parameter in inspect.signature(self.function).parameters.values():
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                kinds += [_kind(self.name, parameter, self._place())] * (len(self.inputs) - len(kinds))
+            elif parameter.kind is not parameter.KEYWORD_ONLY:
+                kinds.append(_kind(self.name, parameter, self._place()))
+        return kinds
 
     def _place(self, error: BaseException | None = None) -> str:
         file = self.function.__code__.co_filename

@@ -8,14 +8,18 @@ from typing import Protocol
 
 from millstream.kernel.records import Artifact
 from millstream.kernel.store import Store
-from millstream.kernel.units import Outcome
+from millstream.kernel.units import Plan, Unit
 
 
 class Operation(Protocol):
     """What a step does: a function of its inputs as seen at a moment."""
 
-    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
-        """Find or make the result."""
+    def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
+        """What is to be computed, and what it depends on."""
+        ...
+
+    def compute(self, store: Store, unit: Unit) -> object:
+        """Compute one unit."""
         ...
 
 

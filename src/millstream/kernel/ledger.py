@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -9,20 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import msgspec.structs
 
 from millstream.errors import NotFoundError
 from millstream.kernel.database import Database, Row
 from millstream.kernel.records import Cause, RunReport, StepReport
 
-SCHEMA = """
+FORMATS = [
+    """
 CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, started REAL NOT NULL, as_of INTEGER NOT NULL, command TEXT NOT NULL, status TEXT NOT NULL,
     seconds REAL, environment BLOB NOT NULL, settings BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS run_steps (run TEXT NOT NULL, name TEXT NOT NULL, report BLOB NOT NULL, PRIMARY KEY (run, name));
 CREATE INDEX IF NOT EXISTS step_runs ON run_steps (name, run);
-CREATE TABLE IF NOT EXISTS code (digest TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (digest, name));
-"""
+CREATE TABLE IF NOT EXISTS code (digest TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (digest, name))
+""",
+    """
+CREATE TABLE causes (name TEXT NOT NULL, key TEXT NOT NULL, causes BLOB NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
+ALTER TABLE runs ADD COLUMN process INTEGER NOT NULL DEFAULT 0
+""",
+]
+"""What a step's key is made of is kept once, however many runs find it again. `process` is the one that made a run."""
+
+Sources = Sequence[tuple[str, str]]
 
 _report = msgspec.msgpack.Decoder(StepReport)
+_causes = msgspec.msgpack.Decoder(tuple[Cause, ...])
 
 
 class Ledger:
@@ -30,25 +42,35 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         """Open the ledger, making it if need be."""
-        self.database = Database(path, SCHEMA, version=1)
+        self.database = Database(path, FORMATS)
 
     def begin(self, *, as_of: int, command: str, environment: Mapping[str, object], settings: Mapping[str, object]) -> str:
         """Open a run and give it an identity that sorts by its start, also within one second."""
         seconds, rest = divmod(time.time_ns(), 10**9)
         run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{rest // 1_000:05x}{secrets.token_hex(1)}"
-        values = (run, seconds + rest / 1e9, as_of, command, "running", msgspec.json.encode(environment), msgspec.json.encode(settings))
-        self.database.execute("INSERT INTO runs (run, started, as_of, command, status, environment, settings) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        values = (run, seconds + rest / 1e9, as_of, command, "running", msgspec.json.encode(environment), msgspec.json.encode(settings), os.getpid())
+        columns = "run, started, as_of, command, status, environment, settings, process"
+        self.database.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  only names are put in
         return run
 
-    def keep(self, run: str, report: StepReport) -> None:
-        """Record what became of one step."""
-        self.database.execute("INSERT OR REPLACE INTO run_steps VALUES (?, ?, ?)", (run, report.name, msgspec.msgpack.encode(report)))
+    def keep(self, run: str, reports: Sequence[StepReport], sources: Sequence[tuple[StepReport, Sources]] = ()) -> None:
+        """Record what became of some steps, and the source texts of the code that they ran."""
+        with self.database.transaction() as connection:
+            for report in reports:
+                if report.causes:
+                    connection.execute(
+                        "INSERT OR IGNORE INTO causes VALUES (?, ?, ?)", (report.name, report.key, msgspec.msgpack.encode(report.causes))
+                    )
+                kept = msgspec.structs.replace(report, causes=())
+                connection.execute("INSERT OR REPLACE INTO run_steps VALUES (?, ?, ?)", (run, report.name, msgspec.msgpack.encode(kept)))
+            for report, texts in sources:
+                digests = {cause.name: cause.value for cause in report.causes}
+                rows = [(digests[name], name, text) for name, text in texts if name in digests]
+                connection.executemany("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", rows)
 
-    def keep_all(self, run: str, reports: Sequence[StepReport]) -> None:
-        """Record what became of several steps."""
-        self.database.execute_many(
-            "INSERT OR REPLACE INTO run_steps VALUES (?, ?, ?)", [(run, each.name, msgspec.msgpack.encode(each)) for each in reports]
-        )
+    def knows(self, name: str, key: str) -> bool:
+        """Whether it is on record what a step's key is made of."""
+        return self.database.row("SELECT 1 FROM causes WHERE name = ? AND key = ?", (name, key)) is not None
 
     def finish(self, run: str, status: str, seconds: float) -> None:
         """Close a run."""
@@ -60,13 +82,13 @@ class Ledger:
         for (blob,) in self.database.rows(query, (name, before or "~")):
             report = _report.decode(blob)
             if report.status in ("ran", "cached"):
-                return report
+                return self._whole(report)
         return None
 
     def reports(self, name: str, limit: int = 20) -> list[tuple[str, StepReport]]:
         """The newest runs that had a step, and what became of it in each."""
         rows = self.database.rows("SELECT run, report FROM run_steps WHERE name = ? ORDER BY run DESC LIMIT ?", (name, limit))
-        return [(run, _report.decode(blob)) for run, blob in rows]
+        return [(run, self._whole(_report.decode(blob))) for run, blob in rows]
 
     def steps(self) -> list[str]:
         """The names of all steps on record."""
@@ -76,7 +98,7 @@ class Ledger:
         """The report of a run, the newest one if none is named."""
         row = self._row(run)
         steps = self.database.rows("SELECT report FROM run_steps WHERE run = ? ORDER BY rowid", (row[0],))
-        return RunReport(row[0], row[1], row[2] or 0.0, tuple(_report.decode(blob) for (blob,) in steps))
+        return RunReport(row[0], row[1], row[2] or 0.0, tuple(self._whole(_report.decode(blob)) for (blob,) in steps))
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs."""
@@ -85,17 +107,15 @@ class Ledger:
             dict(zip(("run", "started", "as_of", "command", "status", "seconds"), row, strict=True)) for row in self.database.rows(query, (limit,))
         ]
 
-    def keep_code(self, causes: Sequence[Cause], sources: Sequence[tuple[str, str]]) -> None:
-        """Keep the source text of what was run, by the digest that its cause has."""
-        digests = {cause.name: cause.value for cause in causes}
-        rows = [(digests[name], name, text) for name, text in sources if name in digests]
-        if rows:
-            self.database.execute_many("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", rows)
-
     def code(self, cause: Cause) -> str | None:
         """The source text behind a cause, None if it is not one of code."""
         row = self.database.row("SELECT source FROM code WHERE digest = ? AND name = ?", (cause.value, cause.name))
         return str(row[0]) if row else None
+
+    def _whole(self, report: StepReport) -> StepReport:
+        """The report with what its key is made of."""
+        row = self.database.row("SELECT causes FROM causes WHERE name = ? AND key = ?", (report.name, report.key))
+        return msgspec.structs.replace(report, causes=_causes.decode(row[0])) if row else report
 
     def _row(self, run: str | None) -> Row:
         query = "SELECT run, as_of, seconds FROM runs WHERE run LIKE ? ORDER BY run DESC LIMIT 1"

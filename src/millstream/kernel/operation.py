@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from millstream.kernel.facts import Facts
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
-from millstream.kernel.units import Outcome, Seen, Unit, input_causes, produce, seen_of
+from millstream.kernel.units import Plan, Seen, Unit, seen_of
 
 Compute = Callable[[Store, tuple[Seen, ...]], object]
 
 
 @dataclass(frozen=True, eq=False)
 class LibraryOperation:
-    """Runs `compute` on the store and what is seen of each input; `causes` is all else that its result depends on."""
+    """Calls `function` with the store and what is seen of each input; `causes` is all else that its result depends on."""
 
     inputs: tuple[str, ...]
     causes: Callable[[], tuple[Cause, ...]]
-    compute: Compute
+    function: Compute
     facts: Facts = Facts()
 
-    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
-        """Find or make the result for the inputs as seen at the moment."""
-        seen, causes = seen_of(store, inputs, as_of), self.causes()
-        outcome = produce(store, [Unit(None, None, seen)], facts=self.facts, causes=causes, compute=lambda unit: self.compute(store, unit.seen))
-        return Outcome(outcome.artifact, outcome.key, (*causes, *input_causes(self.inputs, seen)), outcome.computed, outcome.units, outcome.rows)
+    def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
+        """One unit that sees everything."""
+        seen = seen_of(store, inputs, as_of)
+        return Plan([Unit(None, None, seen)], self.causes(), self.facts, tuple(zip(self.inputs, seen, strict=True)))
+
+    def compute(self, store: Store, unit: Unit) -> object:
+        """The result."""
+        return self.function(store, unit.seen)

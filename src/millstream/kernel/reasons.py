@@ -48,7 +48,7 @@ def _sentence(name: str, old: str | None, new: str | None) -> str:
     if kind == "setting" and rest:
         return f"setting {rest}: {old} -> {new}"
     if kind == "input" and rest:
-        return f"{rest}: {_input(old, new)}" if old and new else f"input {rest} is {'new' if new else 'gone'}"
+        return _input(rest, old, new)
     if old is None:
         return f"it now refers to {name}"
     if new is None:
@@ -58,7 +58,13 @@ def _sentence(name: str, old: str | None, new: str | None) -> str:
     return f"{name} changed"
 
 
-def _input(old: str, new: str) -> str:
+def _input(name: str, old: str | None, new: str | None) -> str:
+    if not old or not new:
+        return f"input {name} is {'new' if new else 'gone'}"
+    return f"{name} changed" if name.startswith("file ") else f"{name}: {_content(old, new)}"
+
+
+def _content(old: str, new: str) -> str:
     before, after = _days(old), _days(new)
     if not before or not after:
         return "its content changed"

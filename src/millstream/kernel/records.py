@@ -10,17 +10,23 @@ from millstream.kernel.facts import Facts
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
-    """Some columns of a part: rows `offset .. offset + rows` of a stored Parquet file."""
+    """Some columns of a part: rows `offset .. offset + rows` of a stored Parquet file, or of `inline` (an Arrow file) if they are few.
+
+    `stored` are the names of the columns in the file, where they differ: a column keeps the name under which it was stored first.
+    """
 
     file: str
     offset: int
     columns: tuple[str, ...]
+    stored: tuple[str, ...] = ()
+    inline: bytes | None = None
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
     """The rows of a table that belong to one day, or all of them (`day` is None).
 
     Moments are microseconds since 1970 in UTC. `earliest` and `latest` bound the moments at which the rows become available.
+    `columns` are the first 16 bytes of the digest of each column.
     """
 
     day: int | None
@@ -72,7 +78,12 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class StepReport(msgspec.Struct, frozen=True):
-    """What became of one step in a run. `rows` are the rows it processed, `seconds` its wall time."""
+    """What became of one step in a run.
+
+    `rows` are the rows it processed, `seconds` its wall time (of a cached step: the time that it saved), `cpu` its share of the CPU seconds
+    of the process, `peak` the most bytes of memory that the process held meanwhile, `size` the bytes that it wrote. `shape` are rows and
+    columns of its table.
+    """
 
     name: str
     status: Literal["ran", "cached", "failed", "skipped"]
@@ -83,6 +94,10 @@ class StepReport(msgspec.Struct, frozen=True):
     parts: int = 0
     causes: tuple[Cause, ...] = ()
     notes: tuple[str, ...] = ()
+    cpu: float = 0.0
+    peak: int = 0
+    size: int = 0
+    shape: tuple[int, int] | None = None
 
 
 class RunReport(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 from msgspec.structs import replace
@@ -12,7 +13,6 @@ from millstream.errors import StepError
 from millstream.kernel.availability import DAY, Cut, dated_by, is_timed, text_of
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.facts import Facts
-from millstream.kernel.locks import key_lock
 from millstream.kernel.records import Artifact, Cause, Part, Table, Value
 from millstream.kernel.results import encode_value
 from millstream.kernel.store import Store, table_of
@@ -22,11 +22,12 @@ Seen = Cut | Value
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is computed at once: the days `[start, stop)` (None: everything) from what is seen of each input."""
+    """What is computed at once: the days `[start, stop)` (None: everything) from what is seen of each input; `item` says which file or item it is."""
 
     start: int | None
     stop: int | None
     seen: tuple[Seen, ...]
+    item: str | None = None
 
     @property
     def rows(self) -> int:
@@ -34,24 +35,44 @@ class Unit:
         return sum(each.rows for each in self.seen if isinstance(each, Cut))
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The artifact of a step, and what it took: units computed of all units, rows processed.
+def together(store: Store, artifacts: Sequence[Artifact]) -> Artifact:
+    """One artifact of all units: a table of all their parts."""
+    del store
+    return artifacts[0] if len(artifacts) == 1 or isinstance(artifacts[0], Value) else _one_table(artifacts)
 
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step is to do: its units, all that its result depends on besides what they see, and how the results become one.
+
+    `facts` are those of the result, `inputs` the names of what each unit sees. Up to `longest` neighbouring days are computed at once.
     `sources` are the texts of the user's code that the step refers to, behind their names.
     """
 
-    artifact: Artifact
-    key: str
-    causes: tuple[Cause, ...]
-    computed: int
-    units: int
-    rows: int
-    notes: tuple[str, ...] = ()
-    sources: tuple[tuple[str, str], ...] = ()
+    units: Sequence[Unit]
+    causes: Sequence[Cause]
+    facts: Facts = Facts()
+    inputs: Sequence[tuple[str, Seen]] = ()
+    longest: int = 1
+    notes: Sequence[str] = ()
+    sources: Sequence[tuple[str, str]] = ()
+    together: Callable[[Store, Sequence[Artifact]], Artifact] = field(default=together)
 
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The cache key of each unit."""
+        causes = digest_bytes(*(f"{cause.name}={cause.value}".encode() for cause in self.causes))
+        return tuple(_unit_key(unit, causes) for unit in self.units)
 
-Compute = Callable[[Unit], object]
+    @cached_property
+    def key(self) -> str:
+        """The cache key of the whole step."""
+        return digest_bytes(*(key.encode() for key in self.keys))
+
+    @property
+    def told(self) -> tuple[Cause, ...]:
+        """All that the keys are made of, in words that can be compared with those of an earlier run."""
+        return (*self.causes, *input_causes(self.inputs))
 
 
 def seen_of(store: Store, inputs: Sequence[Artifact], as_of: int | None) -> tuple[Seen, ...]:
@@ -59,19 +80,15 @@ def seen_of(store: Store, inputs: Sequence[Artifact], as_of: int | None) -> tupl
     return tuple(each if isinstance(each, Value) else store.visible(each, as_of) for each in inputs)
 
 
-def unit_key(unit: Unit, causes: Sequence[Cause]) -> str:
-    """The cache key of a unit: its code and settings, its days, and the content that it sees."""
+def _unit_key(unit: Unit, causes: str) -> str:
     inputs = [each.key if isinstance(each, Cut) else each.digest for each in unit.seen]
-    return digest_bytes(
-        *(f"{cause.name}={cause.value}".encode() for cause in causes), f"{unit.start}:{unit.stop}".encode(), *(key.encode() for key in inputs)
-    )
+    return digest_bytes(causes.encode(), f"{unit.start}:{unit.stop}".encode(), *(key.encode() for key in inputs))
 
 
-def input_causes(names: Sequence[str], seen: Sequence[Seen]) -> tuple[Cause, ...]:
-    """What is seen of each input and how it is understood, in words that can be compared with those of an earlier run."""
-    tables = {name: each.table.facts for name, each in zip(names, seen, strict=True) if isinstance(each, Cut)}
-    facts = (Cause(f"facts of {name}", facts_text(each)) for name, each in tables.items())
-    return (*facts, *(Cause(f"input {name}", _summary(each)) for name, each in zip(names, seen, strict=True)))
+def input_causes(inputs: Sequence[tuple[str, Seen]]) -> tuple[Cause, ...]:
+    """What is seen of each input and how it is understood."""
+    facts = (Cause(f"facts of {name}", facts_text(each.table.facts)) for name, each in inputs if isinstance(each, Cut))
+    return (*facts, *(Cause(f"input {name}", _summary(each)) for name, each in inputs))
 
 
 def facts_text(facts: Facts) -> str:
@@ -79,35 +96,17 @@ def facts_text(facts: Facts) -> str:
     return f"key={','.join(facts.key)} time={facts.time} known_at={facts.known_at} delay={facts.delay}"
 
 
-def produce(store: Store, units: Sequence[Unit], *, facts: Facts, causes: Sequence[Cause], compute: Compute, longest: int = 1) -> Outcome:
-    """Compute the units that have no result (up to `longest` neighbouring days at once) and put all together."""
-    keys = [unit_key(unit, causes) for unit in units]
-    whole = digest_bytes(*(key.encode() for key in keys))
-    found = store.find(keys)
-    computed = rows = 0
-    if len(found) < len(set(keys)):
-        with key_lock(store.root, whole):
-            found = store.find(keys)
-            missing = [(key, unit) for key, unit in zip(keys, units, strict=True) if key not in found]
-            for batch in _batches(missing, longest):
-                results = _compute(store, batch, facts, compute)
-                store.record(results)
-                found |= results
-                rows += _joined([unit for _, unit in batch]).rows
-            computed = len(missing)
-    return Outcome(_together([found[key] for key in keys]), whole, tuple(causes), computed, len(keys), rows)
-
-
-def _compute(store: Store, batch: Sequence[tuple[str, Unit]], facts: Facts, compute: Compute) -> dict[str, Artifact]:
-    unit = _joined([unit for _, unit in batch])
-    result = compute(unit)
+def keep(store: Store, unit: Unit, keys: Sequence[tuple[str, Unit]], facts: Facts, result: object) -> tuple[dict[str, Artifact], int]:
+    """Store the result of a unit that stands for several: what each of their keys gave, and the bytes written."""
     if not isinstance(result, pl.DataFrame):
-        return {batch[0][0]: store.write_value(*encode_value(result))}
+        value, size = store.write_value(*encode_value(result))
+        return {keys[0][0]: value}, size
     kept = _present_facts(facts, result)
     if unit.start is None:
-        return {batch[0][0]: store.write_table(result, kept)}
-    table = store.write_table(_within(result, kept, unit), kept)
-    return {key: _days(table, each) for key, each in batch}
+        table, size = store.write_table(result, kept)
+        return {keys[0][0]: table}, size
+    table, size = store.write_table(_within(result, kept, unit), kept)
+    return {key: _days(table, each) for key, each in keys}, size
 
 
 def _present_facts(facts: Facts, frame: pl.DataFrame) -> Facts:
@@ -137,10 +136,7 @@ def _days(table: Table, unit: Unit) -> Table:
     )
 
 
-def _together(artifacts: Sequence[Artifact]) -> Artifact:
-    first = artifacts[0]
-    if len(artifacts) == 1 or isinstance(first, Value):
-        return first
+def _one_table(artifacts: Sequence[Artifact]) -> Table:
     tables = [each for each in artifacts if isinstance(each, Table)]
     shape = next((each for each in tables if each.rows), tables[0])
     for each in tables:
@@ -157,7 +153,7 @@ def _columns(table: Table) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in zip(table.names, table.types, strict=True))
 
 
-def _batches(missing: Sequence[tuple[str, Unit]], longest: int) -> list[list[tuple[str, Unit]]]:
+def batches(missing: Sequence[tuple[str, Unit]], longest: int) -> list[list[tuple[str, Unit]]]:
     """Neighbouring units together, at most `longest` days each."""
     batches: list[list[tuple[str, Unit]]] = []
     for key, unit in missing:
@@ -169,7 +165,7 @@ def _batches(missing: Sequence[tuple[str, Unit]], longest: int) -> list[list[tup
     return batches
 
 
-def _joined(units: Sequence[Unit]) -> Unit:
+def joined(units: Sequence[Unit]) -> Unit:
     """One unit that sees all that the units see."""
     if len(units) == 1:
         return units[0]

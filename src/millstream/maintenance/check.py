@@ -15,7 +15,7 @@ from millstream.features.declared_views import FunctionView
 from millstream.features.lowering import is_read
 from millstream.kernel.availability import text_of
 from millstream.kernel.declarations import Declaration
-from millstream.kernel.engine import Listener
+from millstream.kernel.engine import Listener, make
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.function import FunctionOperation
@@ -80,7 +80,7 @@ def _inconsistent(built: Built, node: Node) -> list[Finding]:
     if moment is None:
         return []
     store = built.workspace.store
-    earlier = operation.produce(store, [built.artifacts[each] for each in node.inputs], moment).artifact
+    earlier = make(node, store, [built.artifacts[each] for each in node.inputs], moment)
     assert isinstance(earlier, StoredTable)
     before, now = (store.read(store.visible(each, moment)) for each in (earlier, artifact))
     if before.equals(now):

@@ -11,7 +11,7 @@ import msgspec
 from millstream.errors import NotFoundError
 from millstream.evaluation.records import PairedDifference
 from millstream.kernel.database import Database
-from millstream.kernel.ledger import SCHEMA as LEDGER
+from millstream.kernel.ledger import FORMATS
 from millstream.registry.records import Event, Version
 
 SCHEMA = """
@@ -29,7 +29,7 @@ class Registry:
 
     def __init__(self, path: Path) -> None:
         """Open the registry in a ledger."""
-        self.database = Database(path, LEDGER, version=1, durable=True)
+        self.database = Database(path, FORMATS, durable=True)
         self.database.ensure(SCHEMA)
 
     def register(self, model: str, make: Callable[[int], Version], *, moment: int) -> Version:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,9 +16,9 @@ from millstream.errors import ColumnError, MillstreamError, SourceError
 from millstream.kernel.availability import Cut, normalise_facts, text_of
 from millstream.kernel.digest import digest_bytes, digest_value
 from millstream.kernel.fingerprint import own_code
-from millstream.kernel.records import Artifact, Cause, Part, Table
-from millstream.kernel.store import Store, table_of
-from millstream.kernel.units import Outcome, Unit, produce
+from millstream.kernel.records import Artifact, Cause, Part, Table, Value
+from millstream.kernel.store import Found, Store, table_of
+from millstream.kernel.units import Plan, Unit
 from millstream.sources.declare import Source
 from millstream.sources.files import file_digest, find_files, read_file
 from millstream.validation.contract import check_snapshot
@@ -41,29 +42,27 @@ class SourceOperation:
     source: Source
     root: Path
 
-    def produce(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Outcome:
-        """The snapshot's table; only files that were not read before are read."""
+    def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
+        """One unit per file of the snapshot; only files that were not read before are read."""
         del inputs
         taken = self._taken(store)
         snapshot = self._snapshot(store, taken, as_of)
         causes = (own_code("validation", "sources"), Cause("source", self._identity()))
-        outcomes = [self._file(store, Path(path), digest, causes) for path, digest in snapshot.files]
-        tables = [outcome.artifact for outcome in outcomes if isinstance(outcome.artifact, Table)]
-        table = tables[0] if len(tables) == 1 else _merged(store, tables)
-        if snapshot not in taken:
-            store.set_note(f"snapshots {self._identity()}", msgspec.json.encode([*taken, snapshot]))
-        files = tuple(Cause(f"file {Path(path).name}", digest[:16]) for path, digest in snapshot.files)
-        key = digest_bytes(*(outcome.key.encode() for outcome in outcomes))
-        computed = sum(outcome.computed for outcome in outcomes)
-        rows = sum(outcome.artifact.rows for outcome in outcomes if outcome.computed and isinstance(outcome.artifact, Table))
-        notes = (*self._older(as_of, snapshot), *_never(table))
-        return Outcome(table, key, (*causes, *files), computed, len(outcomes), rows, notes)
+        units = [Unit(None, None, (Value(digest, "bytes", 0),), item=path) for path, digest in snapshot.files]
+        files = tuple((f"file {Path(path).name}", unit.seen[0]) for (path, _), unit in zip(snapshot.files, units, strict=True))
+        merge = partial(self._together, snapshot, fresh=snapshot not in taken)
+        return Plan(units, causes, self.source.facts, files, notes=self._older(as_of, snapshot), together=merge)
 
-    def _file(self, store: Store, path: Path, digest: str, causes: tuple[Cause, ...]) -> Outcome:
-        facts = self.source.facts
-        return produce(
-            store, [Unit(None, None, ())], facts=facts, causes=(*causes, Cause("content", digest)), compute=lambda _: self._read(store, path, digest)
-        )
+    def compute(self, store: Store, unit: Unit) -> pl.DataFrame:
+        """The rows of one file."""
+        return self._read(store, Path(unit.item or ""), unit.seen[0].digest) if isinstance(unit.seen[0], Value) else pl.DataFrame()
+
+    def _together(self, snapshot: Snapshot, store: Store, artifacts: Sequence[Artifact], *, fresh: bool) -> Table:
+        tables = [each for each in artifacts if isinstance(each, Table)]
+        table = tables[0] if len(tables) == 1 else _merged(store, tables)
+        if fresh:
+            store.set_note(f"snapshots {self._identity()}", msgspec.json.encode([*self._taken(store), snapshot]))
+        return table
 
     def _read(self, store: Store, path: Path, digest: str) -> pl.DataFrame:
         self._check_unchanged(store, path, digest)
@@ -130,11 +129,6 @@ class SourceOperation:
         return (told,) if self.source.facts.time else (told, "without a time, so not replayable: it is seen as it was when the snapshot was taken")
 
 
-def _never(table: Table) -> tuple[str, ...]:
-    never = sum(part.rows for part in table.parts if part.day is None)
-    return (f"{never:,} rows never count: their {table.facts.time} is null",) if never and table.facts.time else ()
-
-
 def _merged(store: Store, tables: Sequence[Table]) -> Table:
     """One table of several files; a day that several files bring is one part, in the order of the files."""
     first = tables[0]
@@ -151,11 +145,10 @@ def _merged(store: Store, tables: Sequence[Table]) -> Table:
 
 def _one_part(store: Store, found: Sequence[tuple[Table, Part]]) -> Part:
     key = digest_bytes(b"one part", *(part.digest.encode() for _, part in found))
-    known = store.find([key])
-    table = known.get(key)
-    if table is None:
+    known = store.find([key]).get(key)
+    if known is None:
         frame = pl.concat([store.read(Cut(table, ((part, None),))) for table, part in found])
-        table = store.write_table(frame, found[0][0].facts)
-        store.record({key: table})
-    assert isinstance(table, Table)
-    return table.parts[0]
+        known = Found(store.write_table(frame, found[0][0].facts)[0])
+        store.record({key: known})
+    assert isinstance(known.artifact, Table)
+    return known.artifact.parts[0]
