@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from millstream.kernel.records import Part, Table
 
 DAY = 86_400_000_000
 MOMENT = pl.Datetime("us", "UTC")
+FOREVER = 2**63
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -35,13 +37,15 @@ class Cut(msgspec.Struct, frozen=True):
         return sum(part.rows for part, _ in self.parts)
 
     def between(self, start: int | None, stop: int | None) -> Cut:
-        """Only the parts whose day meets `[start, stop)`; parts without a day are always kept."""
-        kept = tuple(
-            (part, until)
-            for part, until in self.parts
-            if part.day is None or ((start is None or part.day + DAY > start) and (stop is None or part.day < stop))
-        )
-        return Cut(self.table, kept)
+        """Only the parts whose day meets `[start, stop)`; parts without a day (they come last) are always kept."""
+        first = 0 if start is None else bisect_right(self.parts, start - DAY, key=_day)
+        end = len(self.parts) if stop is None else bisect_left(self.parts, stop, key=_day)
+        undated = self.parts[bisect_left(self.parts, FOREVER, key=_day) :]
+        return Cut(self.table, (*self.parts[first : max(first, end)], *(undated if stop is not None else ())))
+
+
+def _day(seen: tuple[Part, int | None]) -> int:
+    return FOREVER if seen[0].day is None else seen[0].day
 
 
 def microseconds_of(moment: datetime) -> int:

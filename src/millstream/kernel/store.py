@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import polars as pl
@@ -152,11 +153,17 @@ class Store:
         return Cut(table, tuple(seen))
 
     def _newest_until(self, table: Table, part: Part, as_of: int) -> int:
+        """The last moment up to `as_of` at which a row of the part became available. It is noted, and how long it stands: a run need not read it."""
         facts = table.facts
-        frame = self.read(Cut(table, ((part, None),)), [name for name in dict.fromkeys((facts.time, facts.known_at)) if name])
-        available = frame.select(available_at(facts)).to_series()
-        newest = available.filter(available <= as_of).max()
-        assert isinstance(newest, int)
+        name = f"newest {part.digest} {facts.time} {facts.known_at} {facts.delay}"
+        noted = self.note(name)
+        newest, following = msgspec.msgpack.decode(noted, type=tuple[int, int]) if noted is not None else (0, 0)
+        if not newest <= as_of < following:
+            frame = self.read(Cut(table, ((part, None),)), [name for name in dict.fromkeys((facts.time, facts.known_at)) if name])
+            available = frame.select(available_at(facts)).to_series()
+            past = available <= as_of
+            newest, following = cast("int", available.filter(past).max()), cast("int", available.filter(~past).min())
+            self.set_note(name, msgspec.msgpack.encode((newest, following)))
         return newest
 
     def _read_straddling(self, cut: Cut, columns: tuple[str, ...]) -> pl.DataFrame:
