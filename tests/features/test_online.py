@@ -159,7 +159,7 @@ def test_retention_does_not_change_answers(view: View, tmp_path: Path) -> None:
     store = Store(tmp_path)
     since = START + 4 * DAY + 5 * HOUR
     asked = questions(3, rows=400).filter(pl.col("asked").cast(pl.Int64) >= since)
-    seen = store.visible(store.write_table(weather(3), LATE), None)
+    seen = store.visible(store.write_table(weather(3), LATE)[0], None)
 
     (kept,) = online_views(store, [view], [seen, seen], since=since)
 
@@ -170,7 +170,7 @@ def test_retention_does_not_change_answers(view: View, tmp_path: Path) -> None:
 def test_retention_leaves_something_out(tmp_path: Path) -> None:
     """A view that looks back for hours keeps no row of the first days."""
     store = Store(tmp_path)
-    seen = store.visible(store.write_table(weather(3), LATE), None)
+    seen = store.visible(store.write_table(weather(3), LATE)[0], None)
     (kept,) = online_views(store, [VIEWS["no older than"]], [seen, seen], since=START + 4 * DAY)
     assert isinstance(kept, OnlineView)
     assert min(time for _, times, _ in kept.timed.values() for time in times) >= START + 3 * DAY
