@@ -94,6 +94,11 @@ class Store:
                 index.execute(RECORD, (key, msgspec.msgpack.encode(each.artifact), now, now, each.seconds))
                 index.executemany(HOLD, [(key, name) for name in files_of(each.artifact)])
 
+    def borrow(self, other: Store, artifact: Artifact) -> None:
+        """Hold the files of another store's artifact here too."""
+        for name in files_of(artifact):
+            self.files.borrow(other.files, name)
+
     def pin(self, name: str, keys: Iterable[str]) -> None:
         """Say that some results are needed under a name as long as it stands, however old they become."""
         self.index.execute_many("INSERT OR IGNORE INTO pins VALUES (?, ?)", [(name, key) for key in keys])
