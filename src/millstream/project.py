@@ -45,13 +45,14 @@ _UNKNOWN_OPTION = re.compile(r"(?:.*\.)?(\w+)\(\) got an unexpected keyword argu
 class Project:
     """One user's file and what it declares.
 
-    `settings` are those of the command line, as `late.minutes` to its text. Nothing is run by opening a project.
+    `settings` are those of the command line, as `late.minutes` to its text; `home` is where relative addresses count from and where the
+    store lies, if that is not the file's own folder. Nothing is run by opening a project.
     """
 
-    def __init__(self, path: str | Path | None = None, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, *, settings: Mapping[str, str] | None = None, home: Path | None = None) -> None:
         """Import the file at `path`; without one, the only file of this folder that uses millstream."""
         self.file = find_file(Path(path) if path is not None else None)
-        self.root = self.file.parent
+        self.root = home or self.file.parent
         self.configuration = _configuration(self.root)
         self.names = name_declarations(*load_module(self.file))
         self.settings = self._settings(settings or {})

@@ -106,6 +106,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     said |= {
         "check": call("check", str(file), "--as-of", early),
         "why": call("why", "late", *where),
+        "reproduce": call("reproduce", "delays@1", *where),
         "predict": call("predict", "--as-of", text_of(day(70)), "--show", "2", *where),
         "feedback": call("feedback", "delays", "2700", "true", "--as-of", late, *where),
         "monitor": call("monitor", "--as-of", late, *where),

@@ -46,8 +46,8 @@ class Columns:
         if frame.height * frame.width < LARGE:
             return {column.name: self.memory.digests(column, tuple(bounds)) for column in columns}
         with ThreadPoolExecutor(cores()) as pool:
-            digests = pool.map(lambda column: self.memory.digests(column, tuple(bounds)), columns)
-            return {column.name: each for column, each in zip(columns, digests, strict=True)}
+            digests = [pool.submit(self.memory.digests, column, tuple(bounds)) for column in columns]
+            return {column.name: each.result() for column, each in zip(columns, digests, strict=True)}
 
     def write(self, frame: pl.DataFrame, bounds: Sequence[int], digests: Mapping[str, Sequence[bytes]]) -> tuple[list[tuple[Piece, ...]], int]:
         """Store what is not stored yet: the pieces of each slice, and the bytes written."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from millstream.kernel.availability import Cut, is_timed
 from millstream.kernel.graph import Node
 from millstream.kernel.ledger import Ledger, Sources
@@ -21,6 +23,7 @@ from millstream.kernel.units import Plan, Unit, batches, joined, keep
 
 Listener = Callable[[StepReport | Node], None]
 SAMPLED = 0.05
+FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,16 @@ def make(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int) -> Ar
     """The artifact of one node for its inputs, found or made, without a record of it."""
     plan = node.operation.plan(store, inputs, as_of)
     return (look_up(store, plan) or _perform(node, store, plan)).artifact
+
+
+def repeat(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int) -> tuple[Plan, Artifact]:
+    """What a node is to do for its inputs, and what it gives when every unit of it is computed once more."""
+    plan = node.operation.plan(store, inputs, as_of)
+    made: dict[str, Artifact] = {}
+    for batch in batches(list(dict(zip(plan.keys, plan.units, strict=True)).items()), plan.longest):
+        unit = joined([unit for _, unit in batch])
+        made |= keep(store, unit, batch, plan.facts, node.operation.compute(store, unit))[0]
+    return plan, plan.together(store, [made[key] for key in plan.keys])
 
 
 def look_up(store: Store, plan: Plan) -> Outcome | None:
@@ -168,28 +181,25 @@ class _Execution:
 
     def _finish(self, node: Node, plan: Plan, outcome: Outcome, cost: Cost) -> None:
         self.progress.artifacts[node], self.progress.keys[node] = outcome.artifact, plan.keys
-        notes = (*plan.notes, *_never(outcome.artifact))
-        if not outcome.computed:
-            causes = () if self._ledger.knows(node.name, plan.key) else plan.told
-            self._settle(node, StepReport(node.name, "cached", outcome.seconds, 0, "unchanged", plan.key, 0, causes, notes))
-            return
-        before, causes = self._ledger.last(node.name, before=self._run), plan.told
         report = StepReport(
             node.name,
-            "ran",
+            "cached",
             outcome.seconds,
-            outcome.rows,
-            explain(before.causes if before else None, causes),
+            0,
+            "unchanged",
             plan.key,
-            outcome.computed,
-            causes,
-            notes,
-            cost.cpu,
-            cost.peak,
-            outcome.size,
-            _shape(outcome.artifact),
+            notes=(*plan.notes, *_never(outcome.artifact)),
+            shape=_shape(outcome.artifact),
+            digest=outcome.artifact.digest,
+            units=plan.keys if len(plan.keys) <= FEW else (),
         )
-        self._settle(node, report, plan.sources)
+        if not outcome.computed:
+            self._settle(node, replace(report, causes=() if self._ledger.knows(node.name, plan.key) else plan.told))
+            return
+        before, causes = self._ledger.last(node.name, before=self._run), plan.told
+        why = explain(before.causes if before else None, causes)
+        ran = {"rows": outcome.rows, "parts": outcome.computed, "cpu": cost.cpu, "peak": cost.peak, "size": outcome.size}
+        self._settle(node, replace(report, status="ran", why=why, causes=causes, **ran), plan.sources)
 
     def _settle(self, node: Node, report: StepReport, sources: Sources = ()) -> None:
         self.progress.reports[node] = report

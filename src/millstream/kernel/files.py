@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,20 @@ class Files:
                     temporary.replace(path)
         self._checked.add(name)
         return size
+
+    def borrow(self, other: Files, name: str) -> None:
+        """Hold a file of another folder here too: the same bytes, by a link where the disk allows it."""
+        row = other.index.row("SELECT sha256, size FROM files WHERE name = ?", (name,))
+        if row is None or self._sha256(name) is not None:
+            return
+        path = self.path(name)
+        with explained(self.root):
+            path.parent.mkdir(exist_ok=True)
+            try:
+                path.hardlink_to(other.path(name))
+            except OSError:
+                shutil.copyfile(other.path(name), path)
+        self.index.execute("INSERT OR REPLACE INTO files (name, sha256, size) VALUES (?, ?, ?)", (name, *row))
 
     def verified(self, name: str) -> Path:
         """The path of a file whose bytes are those that were written; a damaged one is dropped."""

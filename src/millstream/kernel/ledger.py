@@ -14,6 +14,7 @@ import msgspec.structs
 
 from millstream.errors import NotFoundError
 from millstream.kernel.database import Database, Row
+from millstream.kernel.digest import digest_bytes
 from millstream.kernel.records import Cause, RunReport, StepReport
 
 FORMATS = [
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS code (digest TEXT NOT NULL, name TEXT NOT NULL, sourc
 """,
     """
 CREATE TABLE causes (name TEXT NOT NULL, key TEXT NOT NULL, causes BLOB NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
+CREATE TABLE run_files (run TEXT NOT NULL, file TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (run, file)) WITHOUT ROWID;
 ALTER TABLE runs ADD COLUMN process INTEGER NOT NULL DEFAULT 0
 """,
 ]
@@ -52,6 +54,35 @@ class Ledger:
         columns = "run, started, as_of, command, status, environment, settings, process"
         self.database.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  only names are put in
         return run
+
+    def keep_files(self, run: str, files: Mapping[str, str]) -> None:
+        """Record the texts of the project's files that a run was made of, by their relative paths."""
+        with self.database.transaction() as connection:
+            for file, text in files.items():
+                digest = digest_bytes(text.encode())
+                connection.execute("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", (digest, file, text))
+                connection.execute("INSERT OR REPLACE INTO run_files VALUES (?, ?, ?)", (run, file, digest))
+
+    def files(self, run: str) -> dict[str, str]:
+        """The texts of the project's files that a run was made of."""
+        query = (
+            "SELECT run_files.file, source FROM run_files JOIN code ON code.digest = run_files.digest AND code.name = run_files.file WHERE run = ?"
+        )
+        return dict(self.database.rows(query, (run,)))
+
+    def settings(self, run: str) -> dict[str, dict[str, object]]:
+        """The settings that a run was given."""
+        row = self.database.row("SELECT settings FROM runs WHERE run = ?", (run,))
+        return msgspec.json.decode(row[0]) if row else {}
+
+    def environment(self, run: str) -> dict[str, str]:
+        """What a run was made with."""
+        row = self.database.row("SELECT environment FROM runs WHERE run = ?", (run,))
+        return msgspec.json.decode(row[0]) if row else {}
+
+    def add_environment(self, run: str, more: Mapping[str, str]) -> None:
+        """Record more of what a run was made with."""
+        self.database.execute("UPDATE runs SET environment = ? WHERE run = ?", (msgspec.json.encode(self.environment(run) | dict(more)), run))
 
     def keep(self, run: str, reports: Sequence[StepReport], sources: Sequence[tuple[StepReport, Sources]] = ()) -> None:
         """Record what became of some steps, and the source texts of the code that they ran."""

@@ -83,7 +83,7 @@ class Store:
         if stale:
             self.index.execute_many("UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in stale])
         files = {key: files_of(each.artifact) for key, each in found.items()}
-        present = {name: self.path(name).exists() for name in set().union(*files.values())}
+        present = {name: self.path(name).exists() for name in {name for names in files.values() for name in names}}
         return {key: each for key, each in found.items() if all(present[name] for name in files[key])}
 
     def record(self, results: Mapping[str, Found]) -> None:
@@ -93,6 +93,11 @@ class Store:
             for key, each in results.items():
                 index.execute(RECORD, (key, msgspec.msgpack.encode(each.artifact), now, now, each.seconds))
                 index.executemany(HOLD, [(key, name) for name in files_of(each.artifact)])
+
+    def borrow(self, other: Store, artifact: Artifact) -> None:
+        """Hold the files of another store's artifact here too."""
+        for name in files_of(artifact):
+            self.files.borrow(other.files, name)
 
     def pin(self, name: str, keys: Iterable[str]) -> None:
         """Say that some results are needed under a name as long as it stands, however old they become."""

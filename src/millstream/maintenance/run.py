@@ -20,7 +20,7 @@ from millstream.kernel.graph import Node, ordered
 from millstream.kernel.records import Artifact, RunReport, Table, Value
 from millstream.kernel.store import Store
 from millstream.kernel.units import seen_of
-from millstream.registry.environment import environment
+from millstream.registry.environment import environment, git_state, project_files
 from millstream.registry.records import Lineage, Version
 from millstream.registry.workspace import Workspace
 from millstream.serving.declare import Deployment
@@ -84,10 +84,13 @@ def execute_targets(
     """Run the targets and all that they need, on record."""
     started = time.perf_counter()
     identity = workspace.ledger.begin(as_of=as_of, command=command, environment=dict(environment()), settings=workspace.lowering.settings)
+    workspace.ledger.keep_files(identity, project_files(workspace.root))
     status = "failed"
     try:
         progress = execute(ordered(targets), store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener)
         status = "failed" if progress.errors else "done"
+        if any(each.status == "ran" for each in progress.reports.values()):
+            workspace.ledger.add_environment(identity, git_state(workspace.root))
     except KeyboardInterrupt:
         status = "interrupted"
         raise

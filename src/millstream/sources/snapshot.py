@@ -59,7 +59,7 @@ class SourceOperation:
 
     def _together(self, snapshot: Snapshot, store: Store, artifacts: Sequence[Artifact], *, fresh: bool) -> Table:
         tables = [each for each in artifacts if isinstance(each, Table)]
-        table = tables[0] if len(tables) == 1 else _merged(store, tables)
+        table = tables[0] if len(tables) == 1 else merged(store, tables)
         if fresh:
             store.set_note(f"snapshots {self._identity()}", msgspec.json.encode([*self._taken(store), snapshot]))
         return table
@@ -129,7 +129,7 @@ class SourceOperation:
         return (told,) if self.source.facts.time else (told, "without a time, so not replayable: it is seen as it was when the snapshot was taken")
 
 
-def _merged(store: Store, tables: Sequence[Table]) -> Table:
+def merged(store: Store, tables: Sequence[Table]) -> Table:
     """One table of several files; a day that several files bring is one part, in the order of the files."""
     first = tables[0]
     for table in tables:
