@@ -14,7 +14,8 @@ from rivers import day, write_parcels
 
 from millstream.cli.main import main
 from millstream.kernel.availability import text_of
-from millstream.maintenance.check import Finding, check
+from millstream.maintenance.check import check
+from millstream.maintenance.records import Finding
 from millstream.project import Project
 
 WHOLE = 30
@@ -108,6 +109,87 @@ def test_a_feature_that_is_always_null_is_found(tmp_path: Path) -> None:
     found = findings(tmp_path, {"examples =": NOWHERE, "features=[traffic]": "features=[traffic, elsewhere]"})
     assert [(each.subject, each.serious) for each in found] == [("examples", True)]
     assert found[0].message.startswith("feature 'kilometres' is null in all ")
+
+
+CHANCE = """
+import random
+
+
+@ms.feature_view(arrivals, key="route", time="arrived")
+def shaken(arrivals: pl.LazyFrame) -> pl.LazyFrame:
+    return arrivals.select("route", "arrived", chance=pl.col("hours") + random.random())
+
+
+examples ="""
+ORDER = "def late(parcels: pl.LazyFrame, arrivals: pl.LazyFrame"
+ONE_SIDED = {
+    '@ms.label(parcels, arrivals, known_at="decided")': '@ms.label(parcels, arrivals, known_at="arrived")',
+    'decided=decided, late=(pl.col("arrived") > decided).fill_null(value=True)': '"arrived", late=pl.col("arrived") > decided',
+}
+
+
+def test_a_step_that_is_not_a_function_of_its_inputs_is_found(tmp_path: Path) -> None:
+    """It is run again on the same, and the column that differs is named."""
+    found = findings(tmp_path, {"examples =": CHANCE, "features=[traffic]": "features=[traffic, shaken]"})
+    again = [each.message for each in found if "run again" in each.message]
+    assert len(again) == 1
+    assert again[0].startswith("gives something else when it is run again on the same: column chance in ")
+
+
+def test_inputs_in_the_wrong_order_are_found(tmp_path: Path) -> None:
+    """Parameters are called after other tables than they are given."""
+    swap = {ORDER: ORDER.replace("parcels:", "x:").replace("arrivals:", "parcels:").replace("x:", "arrivals:")}
+    found = findings(tmp_path, swap)
+    assert "its parameter 'arrivals' is given the table 'parcels': are its inputs in the wrong order?" in [each.message for each in found]
+
+
+def test_a_label_whose_one_answer_comes_first_is_told(tmp_path: Path) -> None:
+    """Known when the parcel arrives, those that come late are known late: a moment is proposed."""
+    found = [each for each in findings(tmp_path, ONE_SIDED) if each.subject == "late"]
+    assert [each.serious for each in found] == [False]
+    assert "share of the greater value is 0 among rows known within" in found[0].message
+    assert "99 % are" in found[0].hint
+
+
+def test_everything_that_fails_is_found(tmp_path: Path) -> None:
+    """Also the second mistake, with its line."""
+    changes = {'arrivals.select("parcel", "arrived")': 'arrivals.select("parcel", "arived")', 'hours=("hours", "mean")': 'hours=("ours", "mean")'}
+    found = findings(tmp_path, changes)
+    assert {each.subject for each in found} == {"late", "examples"}
+    assert all(each.where.split(":")[0].endswith("river.py") for each in found)
+
+
+def test_questions_that_are_known_after_they_are_asked_are_found(tmp_path: Path) -> None:
+    """What is filled in later would not be there in time."""
+    late = {'"parcels.parquet", key="parcel", time="sent")': '"parcels.parquet", key="parcel", time="sent", known_at="written")'}
+    write_parcels(tmp_path, days=WHOLE)
+    rows = pl.read_parquet(tmp_path / "parcels.parquet").with_columns(written=pl.col("sent") + pl.duration(hours=pl.col("pieces") - 2))
+    project = Project(write_parcels(tmp_path, late, days=WHOLE))
+    rows.write_parquet(tmp_path / "parcels.parquet")
+    found = check(project.workspace, project.names, project.models, as_of=day(WHOLE - 1))
+    assert any(each.message.endswith("are known (at 'written') only after they are asked (at 'sent')") for each in found)
+
+
+def test_facts_that_are_dated_by_their_day_are_told(tmp_path: Path) -> None:
+    """They are known when the day is over."""
+    write_parcels(tmp_path, days=WHOLE)
+    rows = pl.read_parquet(tmp_path / "arrivals.parquet").with_columns(pl.col("arrived").dt.truncate("1d"))
+    project = Project(tmp_path / "river.py")
+    rows.write_parquet(tmp_path / "arrivals.parquet")
+    found = check(project.workspace, project.names, project.models, as_of=day(WHOLE - 1))
+    assert [(each.subject, each.hint) for each in found if "midnights" in each.message] == [
+        ("arrivals", 'say delay="1d": known when the day is over')
+    ]
+
+
+def test_only_a_sample_is_looked_at(tmp_path: Path) -> None:
+    """The newest days of the large sources, the same ones for all; the mistakes are found all the same."""
+    project = Project(write_parcels(tmp_path, {"examples =": LEAK, "features=[traffic]": "features=[traffic, took]"}, days=WHOLE))
+    found = check(project.workspace, project.names, project.models, as_of=day(WHOLE - 1), rows=400)
+    rows = {step.name: step.shape for step in project.ledger.run().steps}
+    assert [each.subject for each in found if each.serious] == ["took"]
+    assert rows["examples"] is not None
+    assert 200 < rows["examples"][0] <= 400
 
 
 @pytest.mark.parametrize(("changes", "code"), [({"examples =": LEAK, "features=[traffic]": "features=[traffic, took]"}, 3), ({}, 0)])

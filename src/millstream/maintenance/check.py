@@ -1,137 +1,138 @@
-"""What would leak, skew or surprise, found on the tables of a file before anything is trained.
-
-Every table is built; views over the question's own source, features that are always null, and code that could not be followed
-are reported. Consistency (recompute from cut inputs) is checked for every view, step and label that is not partitioned, at one moment.
-"""
+"""What would leak, skew or surprise, found on a sample of a file's tables before anything is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import msgspec
-
-from millstream.features.declared_views import FunctionView
+from millstream.errors import MillstreamError
 from millstream.features.lowering import is_read
-from millstream.kernel.availability import text_of
+from millstream.kernel.availability import Cut
 from millstream.kernel.declarations import Declaration
-from millstream.kernel.engine import Listener, make
-from millstream.kernel.facts import Facts
-from millstream.kernel.fingerprint import fingerprint
-from millstream.kernel.function import FunctionOperation
+from millstream.kernel.engine import Listener
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.records import Artifact
 from millstream.kernel.records import Table as StoredTable
-from millstream.maintenance.run import execute_targets, first_error
+from millstream.kernel.store import Store
+from millstream.maintenance.leaks import inconsistent, labels_by_age, late_questions, self_matches
+from millstream.maintenance.records import Finding
+from millstream.maintenance.run import execute_targets
+from millstream.maintenance.sample import sampled
+from millstream.maintenance.steadiness import blind_spots, swapped, unsteady
 from millstream.registry.workspace import Workspace
+from millstream.sources.declare import Source
 from millstream.training.declare import Model
-from millstream.training.lowering import lower_model
+from millstream.training.lowering import ModelNodes, lower_model
 
-
-class Finding(msgspec.Struct, frozen=True):
-    """Something found: about what, how much, and what to do."""
-
-    subject: str
-    message: str
-    serious: bool
-    hint: str = ""
+ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """The nodes of a file and what they gave."""
 
-    workspace: Workspace
+    store: Store
     artifacts: Mapping[Node, Artifact]
     as_of: int
 
+    def inputs(self, node: Node) -> list[Artifact]:
+        """What a node reads."""
+        return [self.artifacts[each] for each in node.inputs]
+
+    def cuts(self, nodes: Sequence[Node]) -> list[Cut]:
+        """What is seen of some tables."""
+        tables = [artifact for node in nodes if isinstance(artifact := self.artifacts[node], StoredTable)]
+        return [self.store.visible(table, self.as_of) for table in tables]
+
 
 def check(
-    workspace: Workspace, names: Mapping[Declaration, str], models: Mapping[str, Model], *, as_of: int, listener: Listener | None = None
+    workspace: Workspace,
+    names: Mapping[Declaration, str],
+    models: Mapping[str, Model],
+    *,
+    as_of: int,
+    rows: int = ROWS,
+    listener: Listener | None = None,
 ) -> list[Finding]:
-    """Build everything but models, and look at it."""
+    """Build everything but models on the newest `rows` rows of each source (0: on all), and look at it."""
+    workspace, failed = _sampled(workspace, names, as_of, rows, listener)
+    if failed:
+        return failed
     tables = [workspace.lowering.node(each) for each in names if is_read(each)]
     lowered = [lower_model(name, model, workspace.lowering) for name, model in models.items()]
-    targets = [*tables, *(nodes.examples for nodes in lowered)]
-    result, progress = execute_targets(workspace, targets, as_of=as_of, command="check", listener=listener)
-    error = first_error(result)
-    if error is not None:
-        raise error
-    built = Built(workspace, progress.artifacts, as_of)
-    findings = [found for node in ordered(targets) for found in (*_blind(node), *_inconsistent(built, node))]
+    targets = [*tables, *(node for nodes in lowered for node in nodes.truth)]
+    _, progress = execute_targets(workspace, targets, as_of=as_of, command="check", listener=listener)
+    built = Built(workspace.store, progress.artifacts, as_of)
+    findings = _failures(progress.errors)
+    findings += [found for node in ordered(targets) for found in (*swapped(node), *blind_spots(node))]
+    for node in [each for each in ordered(targets) if each in progress.artifacts]:
+        findings += inconsistent(built.store, node, built.inputs(node), built.artifacts[node], as_of)
+        findings += unsteady(built.store, node, built.inputs(node), built.artifacts[node], as_of)
+    findings += _dated_by_day(built, workspace, names, models)
     for nodes in lowered:
-        findings += _self_matches(nodes.model, nodes.name)
-        findings += _always_null(built, nodes.examples, nodes.question.features)
+        findings += [*self_matches(nodes.model, nodes.name), *_of_training_set(built, nodes)]
     return findings
 
 
-def _blind(node: Node) -> list[Finding]:
-    if not isinstance(node.operation, FunctionOperation):
-        return []
-    return [Finding(node.name, f"a blind spot of its cache key: {each}", serious=False) for each in fingerprint(node.operation.function).blind]
+def _sampled(
+    workspace: Workspace, names: Mapping[Declaration, str], as_of: int, rows: int, listener: Listener | None
+) -> tuple[Workspace, list[Finding]]:
+    """The workspace over the newest rows of every source, and what failed while they were read."""
+    sources = {each: workspace.lowering.node(each) for each in names if isinstance(each, Source)}
+    if not rows or not sources:
+        return workspace, []
+    _, progress = execute_targets(workspace, list(sources.values()), as_of=as_of, command="check", listener=listener)
+    tables = {source: artifact for source, node in sources.items() if isinstance(artifact := progress.artifacts.get(node), StoredTable)}
+    return replace(workspace, lowering=sampled(workspace.lowering, tables, rows)), _failures(progress.errors)
 
 
-def _inconsistent(built: Built, node: Node) -> list[Finding]:
-    """Rows that change with later knowledge: the function on inputs cut earlier, against its table cut at the same moment."""
-    operation, artifact = node.operation, built.artifacts.get(node)
-    if not isinstance(operation, FunctionOperation) or not isinstance(artifact, StoredTable) or operation.partition:
+def _failures(errors: Mapping[Node, Exception]) -> list[Finding]:
+    """What kept a step from being built; what is no user's error is raised."""
+    findings: list[Finding] = []
+    for node, error in errors.items():
+        if not isinstance(error, MillstreamError):
+            raise error
+        findings.append(Finding(node.name, error.message, serious=True, hint=error.hint or "", where=error.where or ""))
+    return findings
+
+
+def _of_training_set(built: Built, nodes: ModelNodes) -> list[Finding]:
+    if any(node not in built.artifacts for node in nodes.truth):
         return []
-    moment = _middle(artifact)
-    if moment is None:
-        return []
-    store = built.workspace.store
-    earlier = make(node, store, [built.artifacts[each] for each in node.inputs], moment)
-    assert isinstance(earlier, StoredTable)
-    before, now = (store.read(store.visible(each, moment)) for each in (earlier, artifact))
-    if before.equals(now):
-        return []
-    changed = [
-        name for name in now.columns if before.height != now.height or not before.get_column(name).equals(now.get_column(name), null_equal=True)
-    ]
-    message = f"rows that counted on {text_of(moment)} are others when recomputed from what was known then: {', '.join(changed)}"
+    rows = nodes.examples.inputs[0]
+    asked = built.artifacts[rows]
+    assert isinstance(asked, StoredTable)
     return [
-        Finding(
-            node.name, message, serious=True, hint="a later fact comes in through one of its inputs: say known_at=, or join as of the row's own time"
-        )
+        *late_questions(built.store, rows, asked),
+        *labels_by_age(built.store, nodes, built.cuts(nodes.truth), built.as_of),
+        *_always_null(built, nodes.examples, nodes.question.features),
     ]
-
-
-def _middle(table: StoredTable) -> int | None:
-    latest = [part.latest for part in table.parts if part.latest is not None]
-    return latest[len(latest) // 2] if len(latest) > 1 else None
-
-
-def _self_matches(model: Model, name: str) -> list[Finding]:
-    question = model.examples.rows
-    return [
-        Finding(
-            name,
-            f"{view.title} is made of the question's own table, so a question meets itself",
-            serious=False,
-            hint="an aggregate never does: its window is open at the moment asked",
-        )
-        for view in model.examples.features
-        if isinstance(view, FunctionView) and view.inputs[0] is question and view.timed and _is_there_when_asked(view.facts, question.facts)
-    ]
-
-
-def _is_there_when_asked(view: Facts, question: Facts) -> bool:
-    return view.time == question.time and not view.delay
 
 
 def _always_null(built: Built, examples: Node, features: Callable[[Sequence[str]], list[str]]) -> list[Finding]:
     artifact = built.artifacts[examples]
     assert isinstance(artifact, StoredTable)
     names = features(artifact.names)
-    seen = built.workspace.store.visible(artifact, built.as_of)
-    frame = built.workspace.store.read(seen, names)
+    frame = built.store.read(built.store.visible(artifact, built.as_of), names)
     empty = [name for name in names if frame.height and frame.get_column(name).null_count() == frame.height]
+    hint = "is it looked up by the right column, of the same spelling?"
     return [
-        Finding(
-            examples.name,
-            f"feature '{name}' is null in all {frame.height:,} rows",
-            serious=True,
-            hint="is it looked up by the right column, of the same spelling?",
-        )
+        Finding(examples.name, f"feature '{name}' is null in all {frame.height:,} rows", serious=True, hint=hint, where=examples.where)
         for name in empty
     ]
+
+
+def _dated_by_day(built: Built, workspace: Workspace, names: Mapping[Declaration, str], models: Mapping[str, Model]) -> list[Finding]:
+    """Sources whose times are all midnights, as of facts that are dated by their day: they are known when the day is over."""
+    questions = {model.examples.rows for model in models.values()}
+    findings: list[Finding] = []
+    for source in [each for each in names if isinstance(each, Source) and each not in questions]:
+        node, facts = workspace.lowering.node(source), source.facts
+        table = built.artifacts.get(node)
+        if facts.time is None or facts.known_at or facts.delay or not isinstance(table, StoredTable):
+            continue
+        dated = [part for part in table.parts if part.day is not None]
+        if len(dated) > 1 and all(part.earliest == part.latest == part.day for part in dated):
+            message = "its times are all midnights: what is dated by its day counts from the first moment of that day on"
+            findings.append(Finding(node.name, message, serious=False, hint='say delay="1d": known when the day is over', where=source.where))
+    return findings
