@@ -13,15 +13,17 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, cast
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}{f' -O{sys.flags.optimize}' if sys.flags.optimize else ''}"
-ABSENT = "not there"
 OTHER_NAMES = {"PIL": "pillow", "attr": "attrs", "cv2": "opencv-python", "dateutil": "python-dateutil", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Distributions that are not called after their module; a guess to begin with, as all are checked."""
-_STANDARD = os.path.realpath(os.path.dirname(os.__file__))  # noqa: PTH120  compared as text with thousands of files
+_STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  compared as text with the files of modules
+_PACKAGES = re.compile(r".*?[/\\](site|dist)-packages(?=[/\\])")
 _REQUIRED = re.compile(r"^Requires-Dist: *([\w.-]+)([^\n]*)$", re.MULTILINE)
-_installed: dict[str, bool] = {}
+_own_modules: dict[str, tuple[ModuleType | None, bool]] = {}
+_own_files: dict[str, bool] = {}
 _behind: dict[str, dict[str, str]] = {}
 
 
@@ -41,34 +43,38 @@ def in_project(module: str | None) -> bool:
     if not module or module == "__main__":
         return bool(module)
     top = module.partition(".")[0]
-    if top == "millstream" or module in sys.builtin_module_names:
+    if top == "millstream":
         return False
-    place = _place(module) or _place(top)
-    if place is None:
-        return top not in sys.stdlib_module_names
-    return is_own_file(place)
+    loaded = sys.modules.get(top)
+    known = _own_modules.get(module)
+    if known is not None and known[0] is loaded and loaded is not None:
+        return known[1]
+    place = _place(top) or _place(module)
+    own = is_own_file(place) if place is not None else top not in sys.stdlib_module_names
+    _own_modules[module] = (loaded, own)
+    return own
 
 
 def is_own_file(file: str) -> bool:
     """Whether a file of code is the user's own."""
-    known = _installed.get(file)
+    known = _own_files.get(file)
     if known is None:
-        known = _installed[file] = _is_installed(file)
-    return not known
+        known = _own_files[file] = not _is_installed(file)
+    return known
 
 
 def version_of(distribution: str) -> str:
     """The version of an installed distribution."""
-    found = _find(distribution)
+    found = _find(distribution, sys.path)
     return found.version if found is not None else "unknown"
 
 
 def versions_behind(module: str) -> dict[str, str]:
-    """The distributions that a module is of, and those that they require, each with its version."""
+    """The distributions that a module is of, and those that they require, each with its version; nothing if it is of none."""
     known = _behind.get(module)
     if known is None:
         owners = _owners(module)
-        required = (_find(name) for each in owners for name in _requirements(each.folder))
+        required = (_find(name, [str(each.folder.parent), *sys.path]) for each in owners for name in _requirements(each.folder))
         known = {each.name: _exact(each) for each in (*owners, *required) if each is not None}
         if owners:
             _behind[module] = known
@@ -76,7 +82,7 @@ def versions_behind(module: str) -> dict[str, str]:
 
 
 def _place(module: str) -> str | None:
-    """The file or folder of a module that is loaded, or of a top-level one that could be."""
+    """The file of a module that is loaded, or of a top-level one that could be; of a namespace its folder."""
     loaded = sys.modules.get(module)
     if loaded is not None:
         return getattr(loaded, "__file__", None) or next(iter(getattr(loaded, "__path__", ())), None)
@@ -92,31 +98,35 @@ def _place(module: str) -> str | None:
 
 
 def _is_installed(file: str) -> bool:
-    path = Path(os.path.realpath(file))
-    packages = next((parent for parent in path.parents if parent.name in ("site-packages", "dist-packages")), None)
-    if packages is None and path.is_relative_to(_STANDARD):
-        return True
-    entries = _real(tuple(sys.path))
-    for root in [packages] if packages is not None else [each for each in path.parents if str(each) in entries]:
-        top = path.relative_to(root).parts[0].partition(".")[0]
-        owners = _owners_in(str(root), top)
-        if owners:
-            return not any("dir_info" in _origin(each.folder) for each in owners)
-    return packages is not None
+    packages = _PACKAGES.match(file)
+    if packages is None:
+        if file.startswith(_STANDARD):
+            return True
+        real = os.path.realpath(file)
+        packages = _PACKAGES.match(real)
+        if packages is None:
+            return real.startswith(os.path.realpath(_STANDARD) + os.sep) or _is_beside_metadata(file)
+        file = real
+    root = packages.group()
+    owners = _owners_in(root, file[len(root) + 1 :].replace(os.sep, "/").partition("/")[0].partition(".")[0])
+    return not any("dir_info" in _origin(each.folder) for each in owners)
 
 
-@functools.lru_cache(maxsize=16)
-def _real(entries: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(os.path.realpath(entry) for entry in entries)
+def _is_beside_metadata(file: str) -> bool:
+    """Whether it was installed into a folder of the path (`pip install --target`)."""
+    path = Path(file)
+    folders = [folder for folder in path.parents if str(folder) in sys.path]
+    return any(_owners_in(str(folder), path.relative_to(folder).parts[0].partition(".")[0]) for folder in folders)
 
 
 def _owners(module: str) -> tuple[Distribution, ...]:
     """The distributions that installed a module: those of its top-level name, of a namespace package those of its longest part."""
     parts = module.split(".")
-    loaded = sys.modules.get(parts[0])
-    shared = loaded is not None and getattr(loaded, "__file__", None) is None
-    for length in range(len(parts), 0, -1) if shared else (1,):
-        for entry in sys.path:
+    place = _place(parts[0])
+    is_shared = parts[0] in sys.modules and getattr(sys.modules[parts[0]], "__file__", None) is None
+    packages = _PACKAGES.match(place) if place is not None else None
+    for length in range(len(parts), 0, -1) if is_shared else (1,):
+        for entry in [packages.group()] if packages is not None and not is_shared else sys.path:
             found = _owners_in(entry, "/".join(parts[:length]))
             if found:
                 return found
@@ -139,9 +149,9 @@ def _owns(folder: Path, path: str) -> bool:
     return path in _text(folder / "top_level.txt").split()
 
 
-def _find(distribution: str) -> Distribution | None:
+def _find(distribution: str, folders: list[str]) -> Distribution | None:
     name = _normal(distribution)
-    return next((found for entry in sys.path if (found := _listed(entry, _changed(entry)).get(name))), None)
+    return next((found for entry in folders if (found := _listed(entry, _changed(entry)).get(name))), None)
 
 
 def _changed(folder: str) -> int:
@@ -158,11 +168,10 @@ def _listed(folder: str, changed: int) -> dict[str, Distribution]:
 
 
 def _metadata(folder: Path) -> Iterator[Distribution]:
-    inside = any(part in ("site-packages", "dist-packages") for part in folder.parts)
+    is_for_packages = folder.name in ("site-packages", "dist-packages")
     for name in sorted(os.listdir(folder)):  # noqa: PTH208  of a thousand names a few become paths
-        stem, kind = os.path.splitext(name)  # noqa: PTH122
-        if kind == ".dist-info" or (kind == ".egg-info" and inside):
-            parts = stem.split("-")
+        if name.endswith(".dist-info") or (name.endswith(".egg-info") and is_for_packages):
+            parts = name.rpartition(".")[0].split("-")
             yield Distribution(_normal(parts[0]), parts[1] if len(parts) > 1 else _told_version(folder / name), folder / name)
 
 
@@ -201,4 +210,4 @@ def _text(file: Path) -> str:
 
 
 def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return name.replace("_", "-").replace(".", "-").lower()

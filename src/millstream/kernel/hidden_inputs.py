@@ -4,42 +4,77 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
 from millstream.kernel.normal_form import Use
 
 _FILE = "reads {path} by itself ({name})"
-_RULES = (
-    (r"(builtins|io|_io|codecs|gzip|bz2|lzma|tokenize)\.open", _FILE),
-    (r"io\.FileIO|_io\.FileIO|os\.(open|listdir|scandir|walk|stat|lstat|readlink)|os\.path\.(exists|isfile|isdir|getmtime|getsize|lexists)", _FILE),
-    (r"(genericpath|posixpath)\.(exists|isfile|isdir|getmtime|getsize|lexists)|glob\.i?glob|linecache\.\w+|shelve\.open|fileinput\.\w+", _FILE),
-    (r"zipfile\.(ZipFile|Path)|tarfile\.(open|TarFile.*)|pathlib\.Path\.(cwd|home)", _FILE),
-    (r"[\w.]+\.(read|scan)_\w+", _FILE),
-    (r"numpy\.([\w.]+\.)?(load|loadtxt|genfromtxt|fromfile|memmap|fromregex)|pyarrow\.([\w.]+\.)?(dataset|ParquetFile|memory_map|OSFile)", _FILE),
-    (r"(sqlite3|duckdb|_duckdb|psycopg\w*|sqlalchemy|pyodbc|pymysql|adbc\w*|connectorx|redis|pymongo)\.[\w.]+", "asks a database ({name})"),
-    (r"(urllib\.request|requests|httpx|aiohttp|http\.client|socket|_socket|ftplib|boto3|botocore|fsspec|s3fs|smbclient|paramiko)\.[\w.]+", "asks the network ({name})"),
-    (r"os\.(environ|environb|getenv|getenvb|getcwd|getlogin|getuid|getpid|uname|cpu_count)(\.\w+)?|posix\.(getcwd|getpid|uname)", "reads the environment ({name})"),
-    (r"sys\.(argv|flags|platform)(\.\w+)?|platform\.\w+|getpass\.\w+|locale\.\w+|builtins\.input", "reads the environment ({name})"),
-    (r"time\.(time|time_ns|monotonic\w*|perf_counter\w*|process_time\w*|thread_time\w*|clock_\w+)", "reads the clock ({name})"),
-    (r"datetime\.(datetime\.(now|utcnow|today)|date\.today)|pandas\.([\w.]+\.)?(Timestamp|Timedelta)\.(now|today|utcnow)", "reads the clock ({name})"),
-    (r"(secrets|ssl)\.\w+|os\.(urandom|getrandom)|posix\.(urandom|getrandom)|uuid\.uuid[14]|random\.SystemRandom[\w.]*", "draws random numbers without a seed ({name})"),
-    (r"builtins\.(hash|id)", "differs from process to process ({name})"),
-    (r"builtins\.(exec|eval|compile)|code\.\w+|codeop\.\w+|runpy\.\w+", "runs code that is made while it runs ({name})"),
-    (r"builtins\.__import__|importlib\.[\w.]+|pkgutil\.\w+|sys\.modules(\.\w+)?|imp\.\w+", "finds code by names made while it runs ({name})"),
-    (r"(pickle|_pickle|dill|dill\._dill|cloudpickle|marshal|joblib|joblib\.numpy_pickle)\.(loads?|Unpickler)", "unpickles objects, whose code is not known ({name})"),
-    (r"subprocess\.\w+|os\.(system|popen|exec\w+|spawn\w+|fork)|posix\.(system|fork)|multiprocessing\.[\w.]+|pty\.\w+", "starts a program ({name})"),
-    (r"ctypes\.[\w.]+|_ctypes\.\w+|cffi\.[\w.]+", "calls code outside Python ({name})"),
-    (r"sys\.(_getframe|_current_frames|settrace|setprofile)|inspect\.(stack|currentframe|getsource\w*|getmembers\w*)|gc\.\w+", "looks into the interpreter ({name})"),
-)
-_KNOWN = tuple((re.compile(pattern), sentence) for pattern, sentence in _RULES)
-_MOMENT = re.compile(r"time\.(localtime|gmtime|ctime|asctime|strftime)")
-_CHANCE = re.compile(r"random(\.(Random\.)?[a-z]\w*)?|numpy\.random(\.([\w.]+\.)?[a-z]\w*)?")
-_SEEDED = re.compile(r"random\.(Random|seed|Random\.seed)|numpy\.random\.([\w.]+\.)?(default_rng|RandomState|seed|SeedSequence|Generator|PCG64|MT19937|Philox|SFC64)")
+_DATABASE, _NETWORK = "asks a database ({name})", "asks the network ({name})"
+_ENVIRONMENT, _CLOCK = "reads the environment ({name})", "reads the clock ({name})"
+_DRAWS = "draws random numbers without a seed ({name})"
+_MADE, _FOUND = "runs code that is made while it runs ({name})", "finds code by names made while it runs ({name})"
+_UNPICKLES, _STARTS = "unpickles objects, whose code is not known ({name})", "starts a program ({name})"
+_OUTSIDE, _LOOKS = "calls code outside Python ({name})", "looks into the interpreter ({name})"
+_EXISTS = r"(exists|isfile|isdir|getmtime|getsize|lexists)"
+_DATABASES = ("sqlite3", "duckdb", "_duckdb", "psycopg", "psycopg2", "sqlalchemy", "pyodbc", "pymysql", "connectorx", "redis", "pymongo")
+_NETWORKS = ("requests", "httpx", "aiohttp", "socket", "_socket", "ftplib", "boto3", "botocore", "fsspec", "paramiko")
+_OPENERS = ("io", "_io", "codecs", "gzip", "bz2", "lzma", "tokenize", "tarfile", "shelve", "fileinput", "wave")
+_RULES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "builtins": (
+        ("open", _FILE),
+        ("input", _ENVIRONMENT),
+        ("hash|id", "differs from process to process ({name})"),
+        ("exec|eval|compile", _MADE),
+        ("__import__", _FOUND),
+    ),
+    "os": (
+        ("open|listdir|scandir|walk|fwalk|stat|lstat|readlink|access", _FILE),
+        (rf"path\.{_EXISTS}", _FILE),
+        (r"(environ|environb|getenv|getenvb|getcwd|getlogin|getuid|getpid|uname|cpu_count|name)(\.\w+)?", _ENVIRONMENT),
+        ("urandom|getrandom", _DRAWS),
+        (r"system|popen|exec\w+|spawn\w+|fork", _STARTS),
+    ),
+    "posix": (("open|listdir|scandir|stat|lstat|readlink", _FILE), ("getcwd|getpid|uname", _ENVIRONMENT), ("urandom", _DRAWS), ("system|fork", _STARTS)),
+    "sys": (
+        (r"(argv|flags|platform)(\.\w+)?", _ENVIRONMENT),
+        (r"modules(\.\w+)?", _FOUND),
+        ("_getframe|_current_frames|settrace|setprofile", _LOOKS),
+    ),
+    "time": ((r"time|time_ns|(monotonic|perf_counter|process_time|thread_time|clock_)\w*", _CLOCK),),
+    "datetime": ((r"datetime\.(now|utcnow|today)|date\.today", _CLOCK),),
+    "pandas": ((r"([\w.]+\.)?(Timestamp|Timedelta)\.(now|today|utcnow)", _CLOCK),),
+    "uuid": (("uuid[14]", _DRAWS),),
+    "random": ((r"SystemRandom[\w.]*", _DRAWS),),
+    "inspect": ((r"stack|currentframe|getsource\w*|getmembers\w*", _LOOKS),),
+    "numpy": ((r"([\w.]+\.)?(load|loadtxt|genfromtxt|fromfile|memmap|fromregex)", _FILE),),
+    "pyarrow": ((r"([\w.]+\.)?(dataset|ParquetFile|memory_map|OSFile)", _FILE),),
+    "pathlib": ((r"Path\.(cwd|home)", _ENVIRONMENT),),
+    "zipfile": (("ZipFile|Path", _FILE),),
+    "joblib": ((r"(numpy_pickle\.)?load", _UNPICKLES),),
+    "secrets": ((r"\w+", _DRAWS),),
+    "gc": ((r"\w+", _LOOKS),),
+    **dict.fromkeys(_OPENERS, (("open|FileIO", _FILE),)),
+    **dict.fromkeys(("genericpath", "posixpath"), ((_EXISTS, _FILE),)),
+    **dict.fromkeys(("glob", "linecache"), ((r"\w+", _FILE),)),
+    **dict.fromkeys(("platform", "getpass", "locale"), ((r"\w+", _ENVIRONMENT),)),
+    **dict.fromkeys(("code", "codeop", "runpy"), ((r"\w+", _MADE),)),
+    **dict.fromkeys(("importlib", "pkgutil", "imp"), ((r"[\w.]+", _FOUND),)),
+    **dict.fromkeys(("pickle", "_pickle", "dill", "cloudpickle", "marshal"), ((r"([\w.]+\.)?(loads?|Unpickler)", _UNPICKLES),)),
+    **dict.fromkeys(("subprocess", "multiprocessing", "pty"), ((r"[\w.]+", _STARTS),)),
+    **dict.fromkeys(("ctypes", "_ctypes", "cffi"), ((r"[\w.]+", _OUTSIDE),)),
+    **dict.fromkeys(_DATABASES, ((r"[\w.]+", _DATABASE),)),
+    **dict.fromkeys(_NETWORKS, ((r"[\w.]+", _NETWORK),)),
+    **dict.fromkeys(("urllib", "http"), ((r"(request|client)\.[\w.]+", _NETWORK),)),
+}
+"""By package: what follows in the full name, and the sentence for it."""
+_MOMENTS = {"time.localtime", "time.gmtime", "time.ctime", "time.asctime", "time.strftime"}
+_CHANCE = r"random(\.(Random\.)?[a-z]\w*)?|numpy\.random(\.([\w.]+\.)?[a-z]\w*)?"
+_SEEDED = r"random\.(Random|seed|Random\.seed)|numpy\.random\.([\w.]+\.)?(default_rng|RandomState|seed|SeedSequence|Generator|PCG64|MT19937|Philox|SFC64)"
 _NO_DRAW = {"seed", "getstate", "setstate", "get_state", "set_state"}
 _PATH_METHODS = {"read_text", "read_bytes", "iterdir", "glob", "rglob", "is_file", "is_dir", "exists", "stat", "open"}
-_READING_METHODS = re.compile(r"(read|scan)_(csv|parquet|json|ndjson|ipc|excel|delta|database)")
+_READING_METHODS = r"(read|scan)_(csv|parquet|json|ndjson|ipc|excel|delta|database)"
 _CHANCE_METHODS = {"sample": 1, "shuffle": 0}
 """Methods of tables that draw at random unless a seed is named, with the most positional arguments that they take then."""
 _CLOCK_METHODS = {"now", "utcnow", "today"}
@@ -60,19 +95,17 @@ Lookup = Callable[[str], object]
 
 def hidden_input(name: str, use: Use, lookup: Lookup) -> HiddenInput | None:
     """What the use of a function or module of other people reads, `name` being its full name."""
-    sentence = next((sentence for pattern, sentence in _KNOWN if pattern.fullmatch(name)), None)
+    package, _, rest = name.partition(".")
+    sentence = next((sentence for pattern, sentence in _RULES.get(package, ()) if re.fullmatch(pattern, rest)), None)
+    if sentence is None and rest.rpartition(".")[2].startswith(("read_", "scan_")):
+        sentence = _FILE
     if sentence is _FILE:
         return _file(name, _argument(use.call, lookup))
     if sentence is not None:
         return HiddenInput(sentence.format(name=name))
-    if _MOMENT.fullmatch(name) and not _takes_moment(name, use.call):
-        return HiddenInput(f"reads the clock ({name})")
-    if _SEEDED.fullmatch(name):
-        unseeded = use.call is not None and not _arguments(use.call)
-        return HiddenInput(f"draws random numbers without a seed ({name})") if unseeded else None
-    if _CHANCE.fullmatch(name) and name.rpartition(".")[2] not in _NO_DRAW:
-        return HiddenInput(f"draws random numbers without a seed ({name})")
-    return None
+    if name in _MOMENTS and not _takes_moment(name, use.call):
+        return HiddenInput(_CLOCK.format(name=name))
+    return _chance(name, use.call) if package in ("random", "numpy") else None
 
 
 def hidden_method(use: Use, lookup: Lookup) -> HiddenInput | None:
@@ -82,13 +115,21 @@ def hidden_method(use: Use, lookup: Lookup) -> HiddenInput | None:
         return None
     if name in _PATH_METHODS:
         return _file(f".{name}", _written_path(call.func.value if isinstance(call.func, ast.Attribute) else None, lookup))
-    if _READING_METHODS.fullmatch(name):
+    if re.fullmatch(_READING_METHODS, name):
         return _file(f".{name}", _argument(call, lookup))
     if name in _CHANCE_METHODS and len(call.args) <= _CHANCE_METHODS[name] and not {"seed", "random_state", "rng"} & {each.arg for each in call.keywords}:
-        return HiddenInput(f"draws random numbers without a seed (.{name})")
+        return HiddenInput(_DRAWS.format(name=f".{name}"))
     if name in _CLOCK_METHODS and not call.keywords:
-        return HiddenInput(f"reads the clock (.{name})")
+        return HiddenInput(_CLOCK.format(name=f".{name}"))
     return None
+
+
+def _chance(name: str, call: ast.Call | None) -> HiddenInput | None:
+    if re.fullmatch(_SEEDED, name):
+        is_drawn = call is not None and not _arguments(call)
+    else:
+        is_drawn = re.fullmatch(_CHANCE, name) is not None and name.rpartition(".")[2] not in _NO_DRAW
+    return HiddenInput(_DRAWS.format(name=name)) if is_drawn else None
 
 
 def is_seed(name: str, use: Use) -> bool:

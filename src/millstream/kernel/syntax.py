@@ -10,24 +10,37 @@ import tokenize
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
 
 from millstream.kernel.normal_form import Definition
 
 _PARSING = threading.Lock()
 """CPython's `ast.parse` counts its recursion in one place for all threads: two at once end in a SystemError."""
 _MOST_FILES = 512
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _LOADED_BY = ("__name__", "__loader__", "__spec__")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class File:
     """A file as it was when it was read: its definitions by first line and name, and its code by line and qualified name."""
 
     stamp: object
+    tree: ast.AST
     lines: tuple[str, ...]
     definitions: Mapping[tuple[int, str], tuple[Definition, ...]]
     classes: Mapping[str, tuple[ast.ClassDef, ...]]
     compiled: Mapping[tuple[int, str], tuple[types.CodeType, ...]]
+
+    @cached_property
+    def lambdas(self) -> Mapping[int, tuple[Definition, ...]]:
+        """The lambdas by their line."""
+        found: dict[int, tuple[Definition, ...]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Lambda):
+                found[node.lineno] = (*found.get(node.lineno, ()), node)
+        return found
 
     def text(self, node: Definition) -> str:
         """The lines of a definition, its decorators too."""
@@ -45,7 +58,8 @@ def definition_of(code: types.CodeType, namespace: Mapping[str, object] | None =
     file = _file(code.co_filename, namespace or {})
     if file is None or code not in file.compiled.get((code.co_firstlineno, code.co_qualname), ()):
         return None
-    found = file.definitions.get((code.co_firstlineno, code.co_name), ())
+    place = (code.co_firstlineno, code.co_name)
+    found = file.lambdas.get(code.co_firstlineno, ()) if code.co_name == "<lambda>" else file.definitions.get(place, ())
     node = found[0] if len(found) == 1 else _innermost(found, code)
     return None if node is None else (node, file.text(node))
 
@@ -114,7 +128,7 @@ def _read(name: str, stamp: object, lines: list[str] | None) -> File | None:
     definitions: dict[tuple[int, str], tuple[Definition, ...]] = {}
     classes: dict[str, tuple[ast.ClassDef, ...]] = {}
     for qualified, node in _definitions(tree, ""):
-        place = (_first_line(node), "<lambda>" if isinstance(node, ast.Lambda) else node.name)
+        place = (_first_line(node), node.name)
         definitions[place] = (*definitions.get(place, ()), node)
         if isinstance(node, ast.ClassDef):
             classes[qualified] = (*classes.get(qualified, ()), node)
@@ -122,21 +136,22 @@ def _read(name: str, stamp: object, lines: list[str] | None) -> File | None:
     for code in _codes(compiled):
         place = (code.co_firstlineno, code.co_qualname)
         codes[place] = (*codes.get(place, ()), code)
-    return File(stamp, tuple(lines), definitions, classes, codes)
+    return File(stamp, tree, tuple(lines), definitions, classes, codes)
 
 
-def _definitions(node: ast.AST, above: str) -> Iterator[tuple[str, Definition]]:
-    """Every definition with its qualified name, as Python gives it."""
+def _definitions(node: ast.AST, above: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
+    """Every function and class with its qualified name, as Python gives it: they stand among statements only."""
     waiting: list[tuple[ast.AST, str]] = [(node, above)]
     while waiting:
         outer, prefix = waiting.pop()
-        for inner in ast.iter_child_nodes(outer):
-            below = prefix
-            if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-                qualified = prefix + ("<lambda>" if isinstance(inner, ast.Lambda) else inner.name)
-                below = f"{qualified}." if isinstance(inner, ast.ClassDef) else f"{qualified}.<locals>."
-                yield qualified, inner
-            waiting.append((inner, below))
+        for block in _BLOCKS:
+            for inner in cast("list[ast.AST]", getattr(outer, block, ())):
+                below = prefix
+                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    yield prefix + inner.name, inner
+                    below = f"{prefix}{inner.name}{'.' if isinstance(inner, ast.ClassDef) else '.<locals>.'}"
+                if isinstance(inner, ast.stmt | ast.excepthandler | ast.match_case):
+                    waiting.append((inner, below))
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
