@@ -37,6 +37,7 @@ _EDGE = 1 << 60
 _FUNCTION, _PICKLE, _LENGTH = b"PLPYFN", b"\x80\x05\x95", 5
 """How polars writes a Python function: up to five bytes of length, a mark, and a pickle."""
 _SCAN = re.compile(rb"\xa4Scan[\x80-\x8f]|PythonScan")
+_OPAQUE = re.compile(rb"PLPYFN|OpaquePython")
 
 
 def content_of(value: object) -> str | None:
@@ -87,6 +88,11 @@ def pickled_functions(written: bytes) -> Iterator[tuple[int, int, object]]:
 def reads_files(written: bytes) -> bool:
     """Whether a written plan reads files when it runs."""
     return _SCAN.search(written) is not None
+
+
+def holds_functions(written: bytes) -> bool:
+    """Whether Python functions are in a written expression or plan."""
+    return _OPAQUE.search(written) is not None
 
 
 def _content(value: object, inside: tuple[int, ...]) -> str | None:
@@ -157,8 +163,9 @@ def _table(value: Any) -> str | None:
             return None if _has_objects(polars, [value.dtype]) else f"series:{value.name!r}:{digest_column(cast('Series', value))}"
         if isinstance(value, polars.Expr | polars.LazyFrame):
             written = written_by_polars(value)
-            plain = written is not None and _FUNCTION not in written and not reads_files(written)
-            return f"{'expression' if isinstance(value, polars.Expr) else 'plan'}:{digest_bytes(written)}" if written is not None and plain else None
+            if written is None or holds_functions(written) or reads_files(written):
+                return None
+            return f"{'expression' if isinstance(value, polars.Expr) else 'plan'}:{digest_bytes(written)}"
         if isinstance(value, polars.DataType):
             return f"type:{value!r}"
     if numpy is not None and kind.__module__.partition(".")[0] == "numpy":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, cast
 
 from millstream.kernel.content import content_of
-from millstream.kernel.state import attributes_of
+from millstream.kernel.state import attributes_of, slots_of
 
 
 class _Absent:
@@ -59,12 +60,12 @@ class Guards:
 
     def own(self, value: object) -> None:
         """An object has these attributes, and no others."""
+        for name in slots_of(type(value)):
+            self.attribute(value, name, getattr(value, name, ABSENT))
         held: dict[str, object] = getattr(value, "__dict__", {})
         for name, part in attributes_of(value):
             if name in held:
                 self.name(held, name, part)
-            else:
-                self.attribute(value, name, part)
         self.same_size(held)
 
     def same_size(self, holder: Collection[object]) -> None:
@@ -88,6 +89,12 @@ class Guards:
             self._same.append((partial(getattr, cell, "cell_contents"), cell.cell_contents))
         except ValueError:
             self.never()
+
+    def registered(self) -> None:
+        """No class was registered with an abstract one since."""
+        token = abc.get_cache_token()
+        if not self._sizes or self._sizes[0][0] is not abc.get_cache_token:
+            self._sizes.insert(0, (abc.get_cache_token, token))
 
     def content(self, value: object, text: str) -> None:
         """Plain data that can change has this content."""

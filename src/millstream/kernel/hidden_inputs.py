@@ -36,7 +36,12 @@ _RULES: Mapping[str, Sequence[tuple[str, str]]] = {
         ("urandom|getrandom", _DRAWS),
         (r"system|popen|exec\w+|spawn\w+|fork", _STARTS),
     ),
-    "posix": (("open|listdir|scandir|stat|lstat|readlink", _FILE), ("getcwd|getpid|uname", _ENVIRONMENT), ("urandom", _DRAWS), ("system|fork", _STARTS)),
+    "posix": (
+        ("open|listdir|scandir|stat|lstat|readlink", _FILE),
+        ("getcwd|getpid|uname", _ENVIRONMENT),
+        ("urandom", _DRAWS),
+        ("system|fork", _STARTS),
+    ),
     "sys": (
         (r"(argv|flags|platform)(\.\w+)?", _ENVIRONMENT),
         (r"modules(\.\w+)?", _FOUND),
@@ -71,7 +76,9 @@ _RULES: Mapping[str, Sequence[tuple[str, str]]] = {
 """By package: what follows in the full name, and the sentence for it."""
 _MOMENTS = {"time.localtime", "time.gmtime", "time.ctime", "time.asctime", "time.strftime"}
 _CHANCE = r"random(\.(Random\.)?[a-z]\w*)?|numpy\.random(\.([\w.]+\.)?[a-z]\w*)?"
-_SEEDED = r"random\.(Random|seed|Random\.seed)|numpy\.random\.([\w.]+\.)?(default_rng|RandomState|seed|SeedSequence|Generator|PCG64|MT19937|Philox|SFC64)"
+_SEEDED = (
+    r"random\.(Random|seed|Random\.seed)|numpy\.random\.([\w.]+\.)?(default_rng|RandomState|seed|SeedSequence|Generator|PCG64|MT19937|Philox|SFC64)"
+)
 _NO_DRAW = {"seed", "getstate", "setstate", "get_state", "set_state"}
 _PATH_METHODS = {"read_text", "read_bytes", "iterdir", "glob", "rglob", "is_file", "is_dir", "exists", "stat", "open"}
 _READING_METHODS = r"(read|scan)_(csv|parquet|json|ndjson|ipc|excel|delta|database)"
@@ -113,11 +120,17 @@ def hidden_method(use: Use, lookup: Lookup) -> HiddenInput | None:
     name, call = use.names[-1], use.call
     if call is None or len(use.names) < 2:
         return None
+    if name == "__subclasses__":
+        return HiddenInput(_FOUND.format(name=f".{name}"))
     if name in _PATH_METHODS:
         return _file(f".{name}", _written_path(call.func.value if isinstance(call.func, ast.Attribute) else None, lookup))
     if re.fullmatch(_READING_METHODS, name):
         return _file(f".{name}", _argument(call, lookup))
-    if name in _CHANCE_METHODS and len(call.args) <= _CHANCE_METHODS[name] and not {"seed", "random_state", "rng"} & {each.arg for each in call.keywords}:
+    if (
+        name in _CHANCE_METHODS
+        and len(call.args) <= _CHANCE_METHODS[name]
+        and not {"seed", "random_state", "rng"} & {each.arg for each in call.keywords}
+    ):
         return HiddenInput(_DRAWS.format(name=f".{name}"))
     if name in _CLOCK_METHODS and not call.keywords:
         return HiddenInput(_CLOCK.format(name=f".{name}"))
@@ -142,7 +155,9 @@ def _file(name: str, path: str | None) -> HiddenInput:
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
-    return [each for each in (*call.args, *(keyword.value for keyword in call.keywords)) if not (isinstance(each, ast.Constant) and each.value is None)]
+    return [
+        each for each in (*call.args, *(keyword.value for keyword in call.keywords)) if not (isinstance(each, ast.Constant) and each.value is None)
+    ]
 
 
 def _takes_moment(name: str, call: ast.Call | None) -> bool:

@@ -17,10 +17,10 @@ from millstream.kernel.digest import digest_bytes
 from millstream.kernel.distributions import PYTHON, in_project, versions_behind
 from millstream.kernel.extensions import extensions
 from millstream.kernel.guards import Guards
-from millstream.kernel.names import Names, Resolved, foreign_name, has_parts, is_own_function
+from millstream.kernel.names import Names, Resolved, foreign_name, has_parts, is_own_function, module_of
 from millstream.kernel.normal_form import class_form
 from millstream.kernel.reading import Reading, first_name, reading_of
-from millstream.kernel.state import State, is_wrapper, members_of, parts_of, state_of
+from millstream.kernel.state import State, is_wrapper, members_of, parts_of, registered, state_of
 from millstream.kernel.syntax import class_definitions_of
 
 OF_MODULE = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__", "__annotations__"}
@@ -94,7 +94,7 @@ class Meaning:
         """The words for what is no plain data; what is to be looked into waits for it."""
         full = foreign_name(value)
         if full is not None and not has_parts(value):
-            self._package(str(getattr(value, "__module__", None) or full) if not isinstance(value, types.ModuleType) else full)
+            self._package(module_of(value, full))
             return full
         if is_wrapper(value):
             return self._inside(name, value)
@@ -150,7 +150,7 @@ class Meaning:
     def _foreign_function(self, label: str, function: types.FunctionType) -> None:
         """A function that somebody else's decorator or factory has made: what it has captured may be the user's."""
         self.guards.function(function)
-        self._package(function.__module__)
+        self._package(module_of(function, label))
         self._say(label, function.__code__.co_qualname)
         registry = getattr(function, "registry", None)  # of functools.singledispatch, which captures what it remembers too
         captured = {"registry": registry} if isinstance(registry, types.MappingProxyType) else parts_of(function)
@@ -158,6 +158,8 @@ class Meaning:
             self._tell(f"{label}:{name}", value)
 
     def _notice(self, label: str, reading: Reading, resolved: Resolved) -> None:
+        if reading.is_generated:
+            return
         for hidden, line in resolved.seen():
             self.blind.add(BlindSpot(label, hidden.what, reading.place(line) if line else "", hidden.path, hidden.is_file))
 
@@ -189,7 +191,8 @@ class Meaning:
                 continue
             reference = self._reference(f"{label}.{name}", member)
             told.add(name if reference == f"{label}.{name}" else f"{name}={reference}")
-        told |= self._written(label, kind)
+        told |= {f"registered {self._reference(label, each)}" for each in registered(kind)} | self._written(label, kind)
+        self.guards.registered()
         self._say(label, digest_bytes(*(each.encode() for each in (*above, "", *sorted(told))))[:16])
 
     def _written(self, label: str, kind: type) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import pkgutil
 import sys
@@ -17,6 +18,7 @@ from millstream.kernel.hidden_inputs import HiddenInput, hidden_input, hidden_me
 from millstream.kernel.normal_form import Import, Use
 
 Namespace = Mapping[str, object]
+_BUILT_IN = dict(vars(builtins))
 _IMPORTERS = {"importlib.import_module", "builtins.__import__"}
 
 
@@ -91,32 +93,32 @@ class Names:
         if value is ABSENT:
             found.told.add(f"{'.'.join(use.names)} is not there")
             return
-        full = foreign_name(value)
+        full = f"builtins.{use.root}" if _BUILT_IN.get(use.root, ABSENT) is value else foreign_name(value)
         if full is None:
             found.objects[name] = value
             if rest:
                 _notice(found, hidden_method(use, namespace.get), use)
             return
-        if not self._by_name(full, use, namespace, found):
-            called = ".".join((full, *rest))
+        called = ".".join((full, *rest))
+        if not self._by_name(called, use, namespace, found):
             _notice(found, hidden_input(called, use, namespace.get), use)
             if is_seed(called, use):
                 found.seeded.add(called.rpartition(".")[0])
-        if not full.startswith("builtins."):
+        if not name.startswith("builtins."):
             found.told.add(f"{'.'.join(use.names[: len(use.names) - len(rest)])}={full}")
-            found.packages.add(full if isinstance(value, Foreign | types.ModuleType) else str(getattr(value, "__module__", full)))
+            found.packages.add(module_of(value, full))
             if has_parts(value):
                 found.objects[name] = value
 
-    def _by_name(self, full: str, use: Use, namespace: Namespace, found: Resolved) -> bool:
+    def _by_name(self, called: str, use: Use, namespace: Namespace, found: Resolved) -> bool:
         """What is reached by its name as a text: a module that is imported so, or the whole namespace."""
-        if full == "builtins.globals":
+        if called == "builtins.globals":
             module = sys.modules.get(str(namespace.get("__name__")))
             if module is None or vars(module) is not namespace:
                 return False
             found.objects[f"module {module.__name__}"] = module
             return True
-        first = use.call.args[0] if full in _IMPORTERS and use.call is not None and len(use.call.args) == 1 else None
+        first = use.call.args[0] if called in _IMPORTERS and use.call is not None and len(use.call.args) == 1 else None
         if not isinstance(first, ast.Constant) or not isinstance(first.value, str) or first.value.startswith("."):
             return False
         name, value = self._import(Import("", first.value, 0, None), namespace, found)
@@ -179,10 +181,17 @@ def foreign_name(value: object) -> str | None:
     if isinstance(value, types.ModuleType):
         return None if in_project(value.__name__) else value.__name__
     if isinstance(value, types.FunctionType):
-        return None if is_own_function(value) else f"{value.__module__}.{value.__qualname__}"
+        return None if is_own_function(value) else f"{module_of(value, '?')}.{value.__code__.co_qualname}"
     if isinstance(value, type):
         return None if in_project(value.__module__) else f"{value.__module__}.{value.__qualname__}"
     return _global_name(value)
+
+
+def module_of(value: object, full: str) -> str:
+    """The module of something of other people whose full name is known, whatever `functools.wraps` has told about it."""
+    if isinstance(value, types.FunctionType):
+        return str(value.__globals__.get("__name__", full))
+    return full if isinstance(value, Foreign | types.ModuleType) else str(getattr(value, "__module__", None) or full)
 
 
 def _global_name(value: object) -> str | None:

@@ -89,7 +89,9 @@ class _Writer:
 
     def form(self) -> Form:
         """What was written."""
-        return Form(digest_bytes("".join(self._pieces).encode(errors="surrogatepass"))[:16], tuple(self._uses), tuple(self._imports), self._looks_at_code)
+        return Form(
+            digest_bytes("".join(self._pieces).encode(errors="surrogatepass"))[:16], tuple(self._uses), tuple(self._imports), self._looks_at_code
+        )
 
     def write(self, value: object) -> None:
         """A node, a list, or what stands in a field of a node."""

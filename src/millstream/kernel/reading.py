@@ -45,6 +45,11 @@ class Reading:
         listed = [] if self.node is None or isinstance(self.node, ast.Lambda) else self.node.decorator_list
         return tuple((first_name(each), expression_form(each)) for each in listed)
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether a library has made it, as the methods of data classes: then it reads nothing by itself."""
+        return self.node is None and self.code.co_filename == "<string>"
+
     def place(self, line: int) -> str:
         """`file:line`, the file without its folders."""
         return f"{Path(self.code.co_filename).name}:{line}"
@@ -67,7 +72,16 @@ def reading_of(function: types.FunctionType) -> Reading:
 def code_digest(code: types.CodeType) -> str:
     """Digest of compiled code and of all code inside it, wherever it stands."""
     constants = [code_digest(each) if isinstance(each, types.CodeType) else content_of(each) or repr(each) for each in code.co_consts]
-    told = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags, code.co_names, code.co_varnames, code.co_freevars, constants)
+    told = (
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        constants,
+    )
     return digest_bytes(code.co_code, code.co_exceptiontable, repr(told).encode())[:16]
 
 

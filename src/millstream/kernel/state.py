@@ -5,6 +5,8 @@ Objects of the user's classes are their attributes and items; objects of other p
 
 from __future__ import annotations
 
+import _abc
+import abc
 import copyreg
 import dataclasses
 import enum
@@ -19,7 +21,15 @@ from millstream.kernel.declarations import Declaration
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.distributions import in_project
 
-WITHOUT_MEANING = {"logging.Logger", "logging.RootLogger", "_thread.lock", "_thread.RLock", "threading.Condition", "threading.Event", "_thread._local"}
+WITHOUT_MEANING = {
+    "logging.Logger",
+    "logging.RootLogger",
+    "_thread.lock",
+    "_thread.RLock",
+    "threading.Condition",
+    "threading.Event",
+    "_thread._local",
+}
 """Types whose objects say nothing about a result."""
 HIDES = "is made by other people's code, and not all that it holds can be compared"
 FIELD = ("name", "default", "default_factory", "init", "repr", "hash", "compare", "kw_only", "metadata", "_field_type")
@@ -104,13 +114,27 @@ def members_of(kind: type) -> dict[str, object]:
 def attributes_of(value: object) -> Iterator[tuple[str, object]]:
     """The attributes of an object, those in slots too; without what `cached_property` remembers."""
     kind = type(value)
-    for each in kind.__mro__:
-        for name, member in vars(each).items():
-            if isinstance(member, types.MemberDescriptorType) and hasattr(value, name):
-                yield name, getattr(value, name)
+    for name in slots_of(kind):
+        if hasattr(value, name):
+            yield name, getattr(value, name)
     for name, held in getattr(value, "__dict__", {}).items():
         if name not in _TOLD and not _is_remembered(kind, name):
             yield str(name), held
+
+
+def slots_of(kind: type) -> list[str]:
+    """The slots of a class and of its bases."""
+    listed = ((name, member) for each in kind.__mro__ for name, member in vars(each).items())
+    return [name for name, member in listed if isinstance(member, types.MemberDescriptorType) and not name.startswith("__")]
+
+
+def registered(kind: type) -> list[type]:
+    """The classes that were registered with an abstract one."""
+    if not isinstance(kind, abc.ABCMeta):
+        return []
+    found: set[Callable[[], type | None]] = _abc._get_dump(kind)[0]  # noqa: SLF001  there is no other way to ask
+    alive = [each for reference in found if (each := reference()) is not None]
+    return sorted(alive, key=lambda each: (each.__module__, each.__qualname__))
 
 
 def _items(value: object) -> dict[str, object]:
@@ -143,7 +167,9 @@ def _wrapper_state(value: Any) -> State | None:
         parts, what = {"function": value.__wrapped__}, repr(value.cache_parameters())
     else:
         return None
-    more = {name: held for name, held in attributes_of(value) if not any(held is part for part in parts.values()) and name not in ("lock", "attrname")}
+    more = {
+        name: held for name, held in attributes_of(value) if not any(held is part for part in parts.values()) and name not in ("lock", "attrname")
+    }
     return State(parts | more, what, "attributes" if more else "never")
 
 
@@ -168,19 +194,24 @@ def _declared_state(value: Declaration) -> State:
 
 
 def _expression_state(value: Any) -> State | None:
-    """The Python functions in a polars expression or plan, and the rest of it as it is written."""
+    """The Python functions in a polars expression, and the rest of it as it is written. In a plan they are not found again."""
     written = written_by_polars(value)
     if written is None:
         return None
+    if type(value).__name__ == "LazyFrame":
+        blind = "is a plan that reads files when it runs" if reads_files(written) else "is a plan with Python functions in it"
+        return State({}, digest_bytes(written)[:16], "somehow", blind)
     functions: dict[str, object] = {}
     rest: list[bytes] = []
     start = 0
-    for place, (begin, end, function) in enumerate(pickled_functions(written)):
-        functions[str(place)] = function
-        rest.append(written[start:begin])
-        start = end
-    blind = "is a plan that reads files when it runs" if reads_files(written) else ""
-    return State(functions, digest_bytes(*rest, written[start:])[:16], "somehow", blind)
+    try:
+        for place, (begin, end, function) in enumerate(pickled_functions(written)):
+            functions[str(place)] = function
+            rest.append(written[start:begin])
+            start = end
+    except Exception:  # noqa: BLE001  whatever a user's object raises that cannot be unpickled
+        return State({}, digest_bytes(written)[:16], "somehow", "is an expression with Python functions in it")
+    return State(functions, digest_bytes(*rest, written[start:])[:16])
 
 
 def _own_state(value: object) -> State:
@@ -203,6 +234,8 @@ def _hides(kind: type) -> bool:
 
 def _rebuilt_state(value: Any) -> State | None:
     kind = type(value)
+    if kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__ and kind.__getstate__ is object.__getstate__:
+        return _plain_state(value)
     try:
         reduce = copyreg.dispatch_table.get(kind)
         reduced: Any = reduce(value) if reduce is not None else value.__reduce_ex__(4)
@@ -223,6 +256,20 @@ def _rebuilt_state(value: Any) -> State | None:
     if pairs is not None:
         parts["pairs"] = list(pairs)
     return State(parts, f"{make.__module__}.{getattr(make, '__qualname__', make)}")
+
+
+def _plain_state(value: Any) -> State | None:
+    """Attributes, where nothing says otherwise; Python itself knows whether an object holds more."""
+    try:
+        made_from, items, pairs = value.__reduce_ex__(4)[1], *value.__reduce_ex__(4)[3:5]
+    except Exception:  # noqa: BLE001  as above
+        return None
+    parts = dict(attributes_of(value))
+    if len(made_from) > 1:
+        parts["value"] = made_from[1:]
+    if items is not None or pairs is not None:
+        return State(parts | {"items": list(items or ()), "pairs": list(pairs or ())})
+    return State(parts, changes="attributes")
 
 
 def _is_remembered(kind: type, name: str) -> bool:

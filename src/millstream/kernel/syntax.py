@@ -6,10 +6,11 @@ import ast
 import linecache
 import os
 import threading
+import time
 import tokenize
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -18,20 +19,24 @@ from millstream.kernel.normal_form import Definition
 _PARSING = threading.Lock()
 """CPython's `ast.parse` counts its recursion in one place for all threads: two at once end in a SystemError."""
 _MOST_FILES = 512
+_TICK = 1_000_000_000
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _LOADED_BY = ("__name__", "__loader__", "__spec__")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as it was when it was read: its definitions by first line and name, and its code by line and qualified name."""
+    """A file as it was when it was read: its definitions by first line and name, and its code by line and qualified name.
 
-    stamp: object
+    `stamp` is None as long as another writing of it may leave the same stamp: clocks of file systems tick in milliseconds.
+    """
+
+    text: str
     tree: ast.AST
-    lines: tuple[str, ...]
     definitions: Mapping[tuple[int, str], tuple[Definition, ...]]
     classes: Mapping[str, tuple[ast.ClassDef, ...]]
     compiled: Mapping[tuple[int, str], tuple[types.CodeType, ...]]
+    stamp: tuple[int, int, int] | None = None
 
     @cached_property
     def lambdas(self) -> Mapping[int, tuple[Definition, ...]]:
@@ -42,12 +47,16 @@ class File:
                 found[node.lineno] = (*found.get(node.lineno, ()), node)
         return found
 
-    def text(self, node: Definition) -> str:
-        """The lines of a definition, its decorators too."""
-        return "".join(self.lines[_first_line(node) - 1 : node.end_lineno])
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.splitlines(keepends=True)
+
+    def lines_of(self, node: Definition) -> str:
+        """The text of a definition, its decorators too."""
+        return "".join(self._lines[_first_line(node) - 1 : node.end_lineno])
 
 
-_files: dict[str, File | None] = {}
+_files: dict[str, File] = {}
 
 
 def definition_of(code: types.CodeType, namespace: Mapping[str, object] | None = None) -> tuple[Definition, str] | None:
@@ -61,16 +70,18 @@ def definition_of(code: types.CodeType, namespace: Mapping[str, object] | None =
     place = (code.co_firstlineno, code.co_name)
     found = file.lambdas.get(code.co_firstlineno, ()) if code.co_name == "<lambda>" else file.definitions.get(place, ())
     node = found[0] if len(found) == 1 else _innermost(found, code)
-    return None if node is None else (node, file.text(node))
+    return None if node is None else (node, file.lines_of(node))
 
 
 def class_definitions_of(kind: type, name: str, namespace: Mapping[str, object]) -> list[tuple[ast.ClassDef, str]]:
     """The syntax trees and texts of a class in a file; more than one where it is written twice and nothing tells which one runs."""
     file = _file(name, namespace)
     found = file.classes.get(kind.__qualname__, ()) if file is not None else ()
-    lines = {each.__code__.co_firstlineno for each in vars(kind).values() if isinstance(each, types.FunctionType) and each.__code__.co_filename == name}
+    lines = {
+        each.__code__.co_firstlineno for each in vars(kind).values() if isinstance(each, types.FunctionType) and each.__code__.co_filename == name
+    }
     holding = [each for each in found if any(each.lineno <= line <= (each.end_lineno or line) for line in lines)]
-    return [(each, file.text(each)) for each in holding or found] if file is not None else []
+    return [(each, file.lines_of(each)) for each in holding or found] if file is not None else []
 
 
 def line_of_text(code: types.CodeType, text: str) -> int | None:
@@ -100,31 +111,40 @@ def _holds(node: ast.expr, places: list[tuple[int, int]]) -> bool:
 
 def _file(name: str, namespace: Mapping[str, object]) -> File | None:
     with _PARSING:
-        lines: list[str] | None = None
         try:
             seen = os.stat(name)  # noqa: PTH116  a code object holds the file's name as text
-            stamp: object = (seen.st_mtime_ns, seen.st_size, seen.st_ino)
         except (OSError, ValueError):
-            lines = linecache.getlines(name, {key: namespace.get(key) for key in _LOADED_BY})  # of a notebook, an archive, or what a library has generated
-            stamp = tuple(lines)
+            text, stamp, settled = "".join(linecache.getlines(name, {key: namespace.get(key) for key in _LOADED_BY})), None, False
+        else:
+            stamp, settled = (seen.st_mtime_ns, seen.st_size, seen.st_ino), time.time_ns() - seen.st_mtime_ns > _TICK
+            known = _files.get(name)
+            if known is not None and known.stamp == stamp:
+                return known
+            text = _text(name)
         known = _files.get(name)
-        if known is None or known.stamp != stamp:
+        if known is None or known.text != text:
             if len(_files) > _MOST_FILES:
                 _files.clear()
-            known = _files[name] = _read(name, stamp, lines)
-        return known
+            known = _read(name, text)
+        _files[name] = replace(known, stamp=stamp if settled else None)
+        return _files[name] if known.text else None
 
 
-def _read(name: str, stamp: object, lines: list[str] | None) -> File | None:
+def _text(name: str) -> str:
     try:
-        if lines is None:
-            with tokenize.open(name) as file:
-                lines = file.read().splitlines(keepends=True)
-        text = "".join(lines)
+        with tokenize.open(name) as file:
+            return file.read()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return ""
+
+
+def _read(name: str, text: str) -> File:
+    """The definitions in a text; none if it is not Python (any more)."""
+    try:
         tree = ast.parse(text, name)
         compiled = compile(text, name, "exec", dont_inherit=True)
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        return None
+    except (SyntaxError, ValueError, RecursionError):
+        return File(text, ast.Module([], []), {}, {}, {})
     definitions: dict[tuple[int, str], tuple[Definition, ...]] = {}
     classes: dict[str, tuple[ast.ClassDef, ...]] = {}
     for qualified, node in _definitions(tree, ""):
@@ -136,7 +156,7 @@ def _read(name: str, stamp: object, lines: list[str] | None) -> File | None:
     for code in _codes(compiled):
         place = (code.co_firstlineno, code.co_qualname)
         codes[place] = (*codes.get(place, ()), code)
-    return File(stamp, tree, tuple(lines), definitions, classes, codes)
+    return File(text, tree, definitions, classes, codes)
 
 
 def _definitions(node: ast.AST, above: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
