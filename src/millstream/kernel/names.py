@@ -92,6 +92,7 @@ class Names:
             found.told.add(f"{'.'.join(use.names)}={name}")
         if value is ABSENT:
             found.told.add(f"{'.'.join(use.names)} is not there")
+            _notice(found, hidden_input(".".join((name.removeprefix("module "), *rest)), use, namespace.get), use)
             return
         full = f"builtins.{use.root}" if _BUILT_IN.get(use.root, ABSENT) is value else foreign_name(value)
         if full is None:
@@ -181,7 +182,7 @@ def foreign_name(value: object) -> str | None:
     if isinstance(value, types.ModuleType):
         return None if in_project(value.__name__) else value.__name__
     if isinstance(value, types.FunctionType):
-        return None if is_own_function(value) else f"{module_of(value, '?')}.{value.__code__.co_qualname}"
+        return None if is_own_function(value) else _global_name(value) or f"{module_of(value, '?')}.{value.__code__.co_qualname}"
     if isinstance(value, type):
         return None if in_project(value.__module__) else f"{value.__module__}.{value.__qualname__}"
     return _global_name(value)

@@ -234,10 +234,10 @@ def _hides(kind: type) -> bool:
 
 def _rebuilt_state(value: Any) -> State | None:
     kind = type(value)
-    if kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__ and kind.__getstate__ is object.__getstate__:
+    reduce = copyreg.dispatch_table.get(kind)
+    if reduce is None and all(getattr(kind, name) is getattr(object, name) for name in ("__reduce_ex__", "__reduce__", "__getstate__")):
         return _plain_state(value)
     try:
-        reduce = copyreg.dispatch_table.get(kind)
         reduced: Any = reduce(value) if reduce is not None else value.__reduce_ex__(4)
     except Exception:  # noqa: BLE001  whatever an object raises that cannot be rebuilt
         return None
