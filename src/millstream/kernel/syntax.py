@@ -1,64 +1,87 @@
-"""Source code as what it means: syntax trees without comments, docstrings, annotations and formatting."""
+"""The user's source files: where each function and class is written, and whether that is still what runs."""
 
 from __future__ import annotations
 
 import ast
-import functools
-import importlib.util
 import linecache
+import os
 import threading
+import time
+import tokenize
 import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
+
+from millstream.kernel.normal_form import Definition
 
 _PARSING = threading.Lock()
 """CPython's `ast.parse` counts its recursion in one place for all threads: two at once end in a SystemError."""
-
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
-
-
-def definition_of(code: types.CodeType) -> tuple[Definition, str] | None:
-    """The syntax tree and the source text of a function's code; None where there is no source or two lambdas share a line."""
-    found = [node for node in _definitions(code.co_filename) if _first_line(node) == code.co_firstlineno and _name(node) == code.co_name]
-    return (found[0], _text(code.co_filename, found[0])) if len(found) == 1 else None
+_MOST_FILES = 512
+_TICK = 1_000_000_000
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+_LOADED_BY = ("__name__", "__loader__", "__spec__")
 
 
-def class_definition_of(kind: type, file: str) -> tuple[Definition, str] | None:
-    """The syntax tree and the source text of a class of a project module."""
-    found = [node for node in _definitions(file) if isinstance(node, ast.ClassDef) and node.name == kind.__name__]
-    return (found[-1], _text(file, found[-1])) if found else None
+@dataclass(frozen=True)
+class File:
+    """A file as it was when it was read: its definitions by first line and name, and its code by line and qualified name.
+
+    `stamp` is None as long as another writing of it may leave the same stamp: clocks of file systems tick in milliseconds.
+    """
+
+    text: str
+    tree: ast.AST
+    definitions: Mapping[tuple[int, str], tuple[Definition, ...]]
+    classes: Mapping[str, tuple[ast.ClassDef, ...]]
+    compiled: Mapping[tuple[int, str], tuple[types.CodeType, ...]]
+    stamp: tuple[int, int, int] | None = None
+
+    @cached_property
+    def lambdas(self) -> Mapping[int, tuple[Definition, ...]]:
+        """The lambdas by their line."""
+        found: dict[int, tuple[Definition, ...]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Lambda):
+                found[node.lineno] = (*found.get(node.lineno, ()), node)
+        return found
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.splitlines(keepends=True)
+
+    def lines_of(self, node: Definition) -> str:
+        """The text of a definition, its decorators too."""
+        return "".join(self._lines[_first_line(node) - 1 : node.end_lineno])
 
 
-def normalised(node: ast.AST) -> str:
-    """The tree as text, equal for sources that mean the same."""
-    return ast.dump(_Normaliser().visit(_copy(node)), include_attributes=False)
+_files: dict[str, File] = {}
 
 
-def chains_read(node: ast.AST) -> list[tuple[str, ...]]:
-    """Every name that is read, with the attributes read from it, as in `shop.helpers.clean`."""
-    chains = _Chains()
-    chains.visit(node)
-    return list(dict.fromkeys(chains.found))
+def definition_of(code: types.CodeType, namespace: Mapping[str, object] | None = None) -> tuple[Definition, str] | None:
+    """The syntax tree and the source text of a function's code.
+
+    None where there is no source, or where the file has changed since it was imported and no longer says what runs.
+    """
+    file = _file(code.co_filename, namespace or {})
+    if file is None or code not in file.compiled.get((code.co_firstlineno, code.co_qualname), ()):
+        return None
+    place = (code.co_firstlineno, code.co_name)
+    found = file.lambdas.get(code.co_firstlineno, ()) if code.co_name == "<lambda>" else file.definitions.get(place, ())
+    node = found[0] if len(found) == 1 else _innermost(found, code)
+    return None if node is None else (node, file.lines_of(node))
 
 
-def imports_inside(node: ast.AST, package: str) -> list[tuple[str, str, str]]:
-    """What a function imports when it runs: the local name, what is imported, and what the name then means."""
-    found: list[tuple[str, str, str]] = []
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Import):
-            found += [(each.asname or _top(each.name), each.name, each.name if each.asname else _top(each.name)) for each in inner.names]
-        elif isinstance(inner, ast.ImportFrom):
-            module = importlib.util.resolve_name("." * inner.level + (inner.module or ""), package) if inner.level else inner.module or ""
-            found += [(each.asname or each.name, f"{module}.{each.name}", f"{module}.{each.name}") for each in inner.names]
-    return found
-
-
-def class_level(node: ast.AST) -> ast.AST:
-    """What a class evaluates when it is made: all but the bodies of its functions."""
-    tree = _Normaliser().visit(_copy(node))
-    for inner in ast.walk(tree):
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-            inner.body = [ast.Pass()]
-    return cast("ast.AST", tree)
+def class_definitions_of(kind: type, name: str, namespace: Mapping[str, object]) -> list[tuple[ast.ClassDef, str]]:
+    """The syntax trees and texts of a class in a file; more than one where it is written twice and nothing tells which one runs."""
+    file = _file(name, namespace)
+    found = file.classes.get(kind.__qualname__, ()) if file is not None else ()
+    lines = {
+        each.__code__.co_firstlineno for each in vars(kind).values() if isinstance(each, types.FunctionType) and each.__code__.co_filename == name
+    }
+    holding = [each for each in found if any(each.lineno <= line <= (each.end_lineno or line) for line in lines)]
+    return [(each, file.lines_of(each)) for each in holding or found] if file is not None else []
 
 
 def line_of_text(code: types.CodeType, text: str) -> int | None:
@@ -74,107 +97,90 @@ def line_of_text(code: types.CodeType, text: str) -> int | None:
     return None
 
 
-class _Chains(ast.NodeVisitor):
-    def __init__(self) -> None:
-        self.found: list[tuple[str, ...]] = []
-
-    def visit_Name(self, node: ast.Name) -> None:
-        self.found.append((node.id,))
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        attributes: list[str] = []
-        inner: ast.expr = node
-        while isinstance(inner, ast.Attribute):
-            attributes.insert(0, inner.attr)
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            self.found.append((inner.id, *attributes))
-        else:
-            self.visit(inner)
+def _innermost(found: tuple[Definition, ...], code: types.CodeType) -> Definition | None:
+    """Of several lambdas on a line the one whose body holds the code; None if positions are not kept (`-X no_debug_ranges`)."""
+    places = [(line, column) for line, _, column, end in code.co_positions() if line is not None and column is not None and column != end]
+    holding = [node for node in found if isinstance(node, ast.Lambda) and _holds(node.body, places)] if places else []
+    return max(holding, key=lambda node: (node.body.lineno, node.body.col_offset), default=None)
 
 
-class _Normaliser(ast.NodeTransformer):
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._function(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._function(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.body = _without_docstring(node.body)
-        return self.generic_visit(node)
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        node.annotation = ast.Constant(None)
-        return self.generic_visit(node)
-
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        node.returns = None
-        node.body = _without_docstring(node.body)
-        return self.generic_visit(node)
+def _holds(node: ast.expr, places: list[tuple[int, int]]) -> bool:
+    start, stop = (node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0)
+    return all(start <= place < stop for place in places)
 
 
-def without_decorators(node: Definition) -> Definition:
-    """A copy of a function's tree without its decorators."""
-    copy = _copy(node)
-    if isinstance(copy, ast.FunctionDef | ast.AsyncFunctionDef):
-        copy.decorator_list = []
-    return copy  # type: ignore[return-value]
-
-
-def annotations_of(node: Definition) -> set[str]:
-    """Names that only annotations mention: they do not change what a function does."""
-    everywhere = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-    used = {inner.id for inner in ast.walk(_Normaliser().visit(_copy(node))) if isinstance(inner, ast.Name)}
-    return everywhere - used
-
-
-def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        return body[1:] or [ast.Pass()]
-    return body
-
-
-def _copy(node: ast.AST) -> ast.AST:
-    fields = {name: _copy_field(value) for name, value in ast.iter_fields(node)}
-    return ast.copy_location(type(node)(**fields), node)
-
-
-def _copy_field(value: object) -> object:
-    if isinstance(value, ast.AST):
-        return _copy(value)
-    return [_copy_field(item) for item in cast("list[object]", value)] if isinstance(value, list) else value
-
-
-def _definitions(file: str) -> tuple[Definition, ...]:
-    linecache.checkcache(file)
+def _file(name: str, namespace: Mapping[str, object]) -> File | None:
     with _PARSING:
-        return _parsed(file, "".join(linecache.getlines(file)))
+        try:
+            seen = os.stat(name)  # noqa: PTH116  a code object holds the file's name as text
+        except (OSError, ValueError):
+            text, stamp, settled = "".join(linecache.getlines(name, {key: namespace.get(key) for key in _LOADED_BY})), None, False
+        else:
+            stamp, settled = (seen.st_mtime_ns, seen.st_size, seen.st_ino), time.time_ns() - seen.st_mtime_ns > _TICK
+            known = _files.get(name)
+            if known is not None and known.stamp == stamp:
+                return known
+            text = _text(name)
+        known = _files.get(name)
+        if known is None or known.text != text:
+            if len(_files) > _MOST_FILES:
+                _files.clear()
+            known = _read(name, text)
+        _files[name] = replace(known, stamp=stamp if settled else None)
+        return _files[name] if known.text else None
 
 
-@functools.lru_cache(maxsize=256)
-def _parsed(file: str, text: str) -> tuple[Definition, ...]:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-    return tuple(node for node in ast.walk(ast.parse(text, file)) if isinstance(node, kinds))
+def _text(name: str) -> str:
+    try:
+        with tokenize.open(name) as file:
+            return file.read()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return ""
+
+
+def _read(name: str, text: str) -> File:
+    """The definitions in a text; none if it is not Python (any more)."""
+    try:
+        tree = ast.parse(text, name)
+        compiled = compile(text, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError):
+        return File(text, ast.Module([], []), {}, {}, {})
+    definitions: dict[tuple[int, str], tuple[Definition, ...]] = {}
+    classes: dict[str, tuple[ast.ClassDef, ...]] = {}
+    for qualified, node in _definitions(tree, ""):
+        place = (_first_line(node), node.name)
+        definitions[place] = (*definitions.get(place, ()), node)
+        if isinstance(node, ast.ClassDef):
+            classes[qualified] = (*classes.get(qualified, ()), node)
+    codes: dict[tuple[int, str], tuple[types.CodeType, ...]] = {}
+    for code in _codes(compiled):
+        place = (code.co_firstlineno, code.co_qualname)
+        codes[place] = (*codes.get(place, ()), code)
+    return File(text, tree, definitions, classes, codes)
+
+
+def _definitions(node: ast.AST, above: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
+    """Every function and class with its qualified name, as Python gives it: they stand among statements only."""
+    waiting: list[tuple[ast.AST, str]] = [(node, above)]
+    while waiting:
+        outer, prefix = waiting.pop()
+        for block in _BLOCKS:
+            for inner in cast("list[ast.AST]", getattr(outer, block, ())):
+                below = prefix
+                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    yield prefix + inner.name, inner
+                    below = f"{prefix}{inner.name}{'.' if isinstance(inner, ast.ClassDef) else '.<locals>.'}"
+                if isinstance(inner, ast.stmt | ast.excepthandler | ast.match_case):
+                    waiting.append((inner, below))
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from _codes(constant)
 
 
 def _first_line(node: Definition) -> int:
     decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def _name(node: Definition) -> str:
-    return "<lambda>" if isinstance(node, ast.Lambda) else node.name
-
-
-def _text(file: str, node: Definition) -> str:
-    return "".join(linecache.getlines(file)[_first_line(node) - 1 : node.end_lineno])
