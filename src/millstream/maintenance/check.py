@@ -20,6 +20,7 @@ from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node, ordered
+from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact
 from millstream.kernel.records import Table as StoredTable
 from millstream.maintenance.run import execute_targets, first_error
@@ -53,16 +54,17 @@ def check(
     tables = [workspace.lowering.node(each) for each in names if is_read(each)]
     lowered = [lower_model(name, model, workspace.lowering) for name, model in models.items()]
     targets = [*tables, *(nodes.examples for nodes in lowered)]
-    result, progress = execute_targets(workspace, targets, as_of=as_of, command="check", listener=listener)
-    error = first_error(result)
-    if error is not None:
-        raise error
-    built = Built(workspace, progress.artifacts, as_of)
-    findings = [found for node in ordered(targets) for found in (*_blind(node), *_inconsistent(built, node))]
-    for nodes in lowered:
-        findings += _self_matches(nodes.model, nodes.name)
-        findings += _always_null(built, nodes.examples, nodes.question.features)
-    return findings
+    with in_use(workspace.store.root):
+        result, progress = execute_targets(workspace, targets, as_of=as_of, command="check", listener=listener)
+        error = first_error(result)
+        if error is not None:
+            raise error
+        built = Built(workspace, progress.artifacts, as_of)
+        findings = [found for node in ordered(targets) for found in (*_blind(node), *_inconsistent(built, node))]
+        for nodes in lowered:
+            findings += _self_matches(nodes.model, nodes.name)
+            findings += _always_null(built, nodes.examples, nodes.question.features)
+        return findings
 
 
 def _blind(node: Node) -> list[Finding]:
