@@ -10,6 +10,7 @@ MillstreamError                    exit code
 ├── GateError                      3   a promotion that a gate refuses
 ├── StepError                      1   a step whose function failed
 ├── StoreError                     1   a damaged, full or foreign store
+│   └── DamagedError               1   stored content that is gone or not what was written
 └── RequestError                   2   a prediction request that is not well formed
 """
 
@@ -78,6 +79,15 @@ class StepError(MillstreamError):
 
 class StoreError(MillstreamError):
     """A damaged, full or foreign store."""
+
+
+class DamagedError(StoreError):
+    """Stored content that is gone or not what was written; `content` is the file's name, or the digest of what lies in a record."""
+
+    def __init__(self, message: str, *, content: str) -> None:
+        """What is damaged is dropped, or can be: it is made anew."""
+        super().__init__(message, hint="run again: what it held is made anew")
+        self.content = content
 
 
 class RequestError(MillstreamError):

@@ -25,6 +25,7 @@ from millstream.kernel.availability import parse_moment
 from millstream.kernel.declarations import Declaration, collecting
 from millstream.kernel.declared_functions import Function
 from millstream.kernel.ledger import Ledger
+from millstream.kernel.locks import in_use
 from millstream.kernel.records import Table
 from millstream.kernel.store import Store
 from millstream.maintenance.declare import Retraining
@@ -60,7 +61,7 @@ class Project:
     @cached_property
     def folder(self) -> Path:
         """Where artifacts, ledger and logs lie."""
-        return self.root / str(self.configuration.get("store", STORE))
+        return folder_of(self.root)
 
     @cached_property
     def store(self) -> Store:
@@ -141,14 +142,15 @@ class Project:
         """
         moment = time.time_ns() // 1_000 if as_of is None else parse_moment(as_of)
         node = self.lowering.node(self.value(name))
-        result, progress = execute_targets(self.workspace, [node], as_of=moment, command="load")
-        error = first_error(result)
-        if error is not None:
-            raise error
-        artifact = progress.artifacts[node]
-        if not isinstance(artifact, Table):
-            raise ConfigurationError(f"'{name}' gives a value, not a table", where=node.where)
-        return self.store.read(self.store.visible(artifact, moment))
+        with in_use(self.store.root):
+            result, progress = execute_targets(self.workspace, [node], as_of=moment, command="load")
+            error = first_error(result)
+            if error is not None:
+                raise error
+            artifact = progress.artifacts[node]
+            if not isinstance(artifact, Table):
+                raise ConfigurationError(f"'{name}' gives a value, not a table", where=node.where)
+            return self.store.read(self.store.visible(artifact, moment))
 
     def _named(self, kind: type[D]) -> dict[str, D]:
         return {name: declaration for declaration, name in self.names.items() if isinstance(declaration, kind)}
@@ -179,6 +181,11 @@ class Project:
     def _with_options(self, name: str, model: Model) -> Model:
         options = self.settings.get(name)
         return dataclasses.replace(model, **options) if options else model  # type: ignore[arg-type]
+
+
+def folder_of(root: Path) -> Path:
+    """Where artifacts, ledger and logs of the file in a folder lie."""
+    return root / str(_configuration(root).get("store", STORE))
 
 
 def find_file(path: Path | None) -> Path:

@@ -25,6 +25,8 @@ COMMANDS = {
     "replay": "Live the whole life again on the past.",
     "promote": "Put a version in office.",
     "rollback": "Put the version before back in office.",
+    "gc": "Remove what nothing recent needs.",
+    "doctor": "Look whether the store is whole, and mend it.",
 }
 
 

@@ -11,6 +11,8 @@ import click
 from millstream.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from millstream.project import Project
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
@@ -59,3 +61,16 @@ def open_project(file: str | None, settings: Sequence[str] = ()) -> Project:
             raise ConfigurationError(f"--set {text}: write STEP.SETTING=VALUE", hint="as in --set late.minutes=30")
         pairs[path] = value
     return Project(file, settings=pairs)
+
+
+def store_of(file: str | None) -> Path:
+    """The folder of a file's store, whatever the file declares; raises NotFoundError if nothing has been run yet."""
+    from pathlib import Path
+
+    from millstream.errors import NotFoundError
+    from millstream.project import find_file, folder_of
+
+    folder = folder_of(find_file(Path(file) if file is not None else None).parent)
+    if not folder.exists():
+        raise NotFoundError(f"there is no store {folder}", hint="`millstream run` makes it")
+    return folder

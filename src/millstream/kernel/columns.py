@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import threading
 from collections import OrderedDict, defaultdict
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
-from millstream.errors import StoreError
+from millstream.errors import DamagedError, StoreError
 from millstream.kernel.digest import digest_bytes, digest_slices
+from millstream.kernel.disk import number_of, refusal
 from millstream.kernel.files import Files
 from millstream.kernel.records import Part, Piece
 from millstream.kernel.threads import cores
@@ -29,7 +31,8 @@ ROW_GROUP = 65_536
 REMEMBERED = 768 * 1024 * 1024
 LARGE = 1_000_000
 """Cells from which on columns are digested side by side."""
-INSERT = "INSERT OR IGNORE INTO columns (digest, file, name, start) VALUES (?, ?, ?, ?)"
+INSERT = """INSERT INTO columns (file, digest, name, start, rows) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (digest) DO UPDATE SET file = excluded.file, name = excluded.name, start = excluded.start, rows = excluded.rows"""
 
 
 class Columns:
@@ -69,7 +72,7 @@ class Columns:
 
     def read(self, parts: Sequence[Part], columns: Sequence[str], names: Sequence[str]) -> pl.DataFrame:
         """The rows of some parts (at least one), one after the other; `columns` are all of theirs, `names` those wanted."""
-        runs = list(_contiguous(parts))
+        runs = _contiguous([part for part in parts if part.rows] or parts[:1])
         frames = [self._rows(run, columns, names) for run in runs]
         return pl.concat(frames, rechunk=False) if len(frames) > 1 else frames[0]
 
@@ -81,12 +84,15 @@ class Columns:
         for piece in parts[0].pieces:
             stored = dict(zip(piece.columns, piece.stored or piece.columns, strict=True))
             wanted = {name: stored[name] for name in names if name in stored}
-            series = self._series(piece, list(wanted.values()))
+            try:
+                series = self._series(piece, list(wanted.values()))
+            except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+                raise self._unreadable(error, piece, parts[0]) from error
             for name, inside in wanted.items():
                 column = series[inside].slice(piece.offset, bounds[-1])
                 expected = [part.columns[numbers[name]] for part in parts]
-                if not self.memory.confirms((piece.file, inside, piece.offset), column, bounds, expected):
-                    raise self._damaged(piece)
+                if bounds[-1] and not self.memory.confirms((piece.file, inside, piece.offset), column, bounds, expected):
+                    raise self._damaged(piece, parts[0])
                 found[name] = column.alias(name)
         return pl.DataFrame([found[name] for name in names])
 
@@ -96,18 +102,21 @@ class Columns:
         found = {name: column for name in names if (column := self.memory.get((piece.file, name))) is not None}
         absent = [name for name in dict.fromkeys(names) if name not in found]
         if absent:
-            try:
-                read = pl.read_parquet(self.files.path(piece.file), columns=absent)
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise self._damaged(piece) from error
-            for column in read.iter_columns():
+            for column in pl.read_parquet(self.files.path(piece.file), columns=absent).iter_columns():
                 found[column.name] = self.memory.keep((piece.file, column.name), column.rechunk())
         return found
 
-    def _damaged(self, piece: Piece) -> StoreError:
+    def _unreadable(self, error: BaseException, piece: Piece, part: Part) -> StoreError:
+        """The error about a file that cannot be read: damaged, unless the operating system says otherwise."""
+        number = number_of(error)
+        if number in {None, errno.ENOENT}:
+            return self._damaged(piece, part)
+        return refusal(self.files.path(piece.file), number or 0, "read")
+
+    def _damaged(self, piece: Piece, part: Part) -> DamagedError:
         """The error about values that are not those that were stored; their file is dropped."""
         if piece.inline is not None:
-            return StoreError("a stored table was changed since it was written", hint="`millstream doctor` finds and drops what is damaged")
+            return DamagedError("a stored table was changed since it was written", content=part.digest)
         self.memory.forget(piece.file)
         return self.files.damaged(piece.file)
 
@@ -118,7 +127,7 @@ class Columns:
         for start in range(0, len(wanted), 500):
             some = wanted[start : start + 500]
             marks = ",".join("?" * len(some))
-            joined = "SELECT digest, file, columns.name, start FROM columns JOIN files ON files.name = columns.file"
+            joined = "SELECT digest, files.name, columns.name, start FROM columns JOIN files ON files.id = columns.file"
             query = f"{joined} WHERE digest IN ({marks})"
             found |= {digest: (file, name, first) for digest, file, name, first in self.files.index.rows(query, some)}
         present = {file: self.files.path(file).exists() for file in {file for file, _, _ in found.values()}}
@@ -141,8 +150,9 @@ class Columns:
         file = digest_bytes(*(piece for name in frame.columns for piece in (name.encode(), *(digests[name][number] for number in numbers))))
         file = f"{file}.parquet"
         starts = list(accumulate((bounds[number + 1] - bounds[number] for number in numbers), initial=0))
-        laid = [(digests[name][number], file, name, start) for name in frame.columns for number, start in zip(numbers, starts, strict=False)]
-        for digest, *_, name, start in laid:
+        slices = [(number, start, bounds[number + 1] - bounds[number]) for number, start in zip(numbers, starts, strict=False)]
+        laid = [(digests[name][number], name, start, rows) for name in frame.columns for number, start, rows in slices]
+        for digest, name, start, _ in laid:
             places.setdefault(digest, (file, name, start))
         frame = frame.rechunk()
         size = self.files.write(file, lambda path: _write_parquet(frame, path, compressed=compressed), also=(INSERT, laid))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from millstream.errors import StoreError
+from millstream.kernel.disk import FREE, LOCAL, WRITABLE, explained
+from millstream.kernel.locks import holders, told
+
+PATIENCE = 60.0
+"""Seconds that are waited for another process that writes."""
 
 R = TypeVar("R")
 Row = tuple[Any, ...]
@@ -29,7 +35,8 @@ class Database:
         self.path = path
         self.durable = durable
         self._local = threading.local()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with explained(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._migrate(migrations)
 
     def ensure(self, schema: str) -> None:
@@ -58,7 +65,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
         """All or nothing, also after a kill."""
-        connection = self._connection()
+        connection = self._guard(self._connection)
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
@@ -70,10 +77,19 @@ class Database:
                 raise self._explain(error) from error
             raise
 
+    def compact(self) -> int:
+        """Give back the space of what was deleted, if it is a quarter of the file and there is room to copy the rest; the bytes given back."""
+        (pages,), (free,), (size,) = (self.rows(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size"))
+        if free * 4 < pages or shutil.disk_usage(self.path.parent).free < 2 * (pages - free) * size:
+            return 0
+        self.rows("VACUUM")
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return int(free * size)
+
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
             self._local.connection = connection
@@ -89,7 +105,7 @@ class Database:
                 for number in range(self._format(), newest):
                     for statement in migrations[number].split(";\n"):
                         connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {newest}")
+                    connection.execute(f"PRAGMA user_version = {number + 1}")
 
     def _format(self) -> int:
         row = self.row("PRAGMA user_version")
@@ -102,10 +118,33 @@ class Database:
             raise self._explain(error) from error
 
     def _explain(self, error: sqlite3.Error) -> StoreError:
-        hint = {
-            "SQLITE_FULL": "free some space on the disk and run again: what is finished is kept",
-            "SQLITE_READONLY": "make the folder writable, or work in a copy",
-            "SQLITE_CANTOPEN": "make the folder writable, or work in a copy",
-            "SQLITE_NOTADB": f"move {self.path.name} away: it is made anew",
-        }.get(getattr(error, "sqlite_errorname", ""))
-        return StoreError(f"{self.path}: {error}", hint=hint)
+        kind = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+        match kind:
+            case "SQLITE_BUSY":
+                holding = told(holders(self.path.with_name(f"{self.path.name}-shm"), writing=True) or holders(self.path, writing=True))
+                said = f"{self.path} has been locked for {PATIENCE:.0f} s by another process{holding}"
+                return StoreError(said, hint="end it, or wait until it is done")
+            case "SQLITE_FULL":
+                return StoreError(f"cannot write to {self.path}: the disk is full", hint=FREE)
+            case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM":
+                return StoreError(f"cannot write to {self.path}: it, or its folder, is read-only", hint=WRITABLE)
+            case "SQLITE_NOTADB" | "SQLITE_CORRUPT":
+                hint = f"put a copy of it back, or move {self.path.name} away: it is made anew, and what was on record is lost"
+                return StoreError(f"{self.path} is damaged: {error}", hint=hint)
+            case "SQLITE_IOERR" | "SQLITE_PROTOCOL":
+                return StoreError(
+                    f"{self.path} cannot be read or written: {error}", hint=f"is its disk full, failing, or on another machine? {LOCAL}"
+                )
+            case _:
+                return StoreError(f"{self.path}: {error}")
+
+
+def inspect(path: Path) -> tuple[int, str | None]:
+    """The format of an SQLite file, and the first thing that is wrong with it, None if nothing is; the file is left as it is."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as connection:
+            ((number,),) = connection.execute("PRAGMA user_version")
+            ((found,),) = connection.execute("PRAGMA integrity_check(1)")
+    except sqlite3.Error as error:
+        return 0, str(error)
+    return int(number), None if found == "ok" else str(found).replace("\n", " ")

@@ -15,6 +15,7 @@ import msgspec.structs
 from millstream.errors import NotFoundError
 from millstream.kernel.database import Database, Row
 from millstream.kernel.digest import digest_bytes
+from millstream.kernel.locks import hold, is_held, let_go
 from millstream.kernel.records import Cause, RunReport, StepReport
 
 FORMATS = [
@@ -28,7 +29,8 @@ CREATE TABLE IF NOT EXISTS code (digest TEXT NOT NULL, name TEXT NOT NULL, sourc
     """
 CREATE TABLE causes (name TEXT NOT NULL, key TEXT NOT NULL, causes BLOB NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
 CREATE TABLE run_files (run TEXT NOT NULL, file TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (run, file)) WITHOUT ROWID;
-ALTER TABLE runs ADD COLUMN process INTEGER NOT NULL DEFAULT 0
+ALTER TABLE runs ADD COLUMN process INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX running ON runs (run) WHERE status = 'running'
 """,
 ]
 """What a step's key is made of is kept once, however many runs find it again. `process` is the one that made a run."""
@@ -45,6 +47,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Open the ledger, making it if need be."""
         self.database = Database(path, FORMATS)
+        self._running: dict[str, int] = {}
 
     def begin(self, *, as_of: int, command: str, environment: Mapping[str, object], settings: Mapping[str, object]) -> str:
         """Open a run and give it an identity that sorts by its start, also within one second."""
@@ -52,7 +55,13 @@ class Ledger:
         run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{rest // 1_000:05x}{secrets.token_hex(1)}"
         values = (run, seconds + rest / 1e9, as_of, command, "running", msgspec.json.encode(environment), msgspec.json.encode(settings), os.getpid())
         columns = "run, started, as_of, command, status, environment, settings, process"
-        self.database.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  only names are put in
+        handle = hold(self._sign(run))
+        try:
+            self.database.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  only names are put in
+        except BaseException:
+            let_go(self._sign(run), handle)
+            raise
+        self._running[run] = handle
         return run
 
     def keep_files(self, run: str, files: Mapping[str, str]) -> None:
@@ -106,6 +115,17 @@ class Ledger:
     def finish(self, run: str, status: str, seconds: float) -> None:
         """Close a run."""
         self.database.execute("UPDATE runs SET status = ?, seconds = ? WHERE run = ?", (status, seconds, run))
+        if run in self._running:
+            let_go(self._sign(run), self._running.pop(run))
+
+    def killed(self) -> list[str]:
+        """The runs that did not come to an end, but whose process is gone."""
+        running = self.database.rows("SELECT run FROM runs WHERE status = 'running'")
+        return [run for (run,) in running if self._is_killed(run)]
+
+    def settle(self, run: str) -> None:
+        """Write down that a run was killed."""
+        self.database.execute("UPDATE runs SET status = 'killed' WHERE run = ? AND status = 'running'", (run,))
 
     def last(self, name: str, *, before: str | None = None) -> StepReport | None:
         """The newest report of a step that finished, before a run if one is given."""
@@ -132,11 +152,14 @@ class Ledger:
         return RunReport(row[0], row[1], row[2] or 0.0, tuple(self._whole(_report.decode(blob)) for (blob,) in steps))
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
-        """The newest runs."""
-        query = "SELECT run, started, as_of, command, status, seconds FROM runs ORDER BY run DESC LIMIT ?"
-        return [
-            dict(zip(("run", "started", "as_of", "command", "status", "seconds"), row, strict=True)) for row in self.database.rows(query, (limit,))
-        ]
+        """The newest runs; one that did not come to an end, and whose process is gone, was killed."""
+        names = ("run", "started", "as_of", "command", "status", "seconds")
+        query = f"SELECT {', '.join(names)} FROM runs ORDER BY run DESC LIMIT ?"  # noqa: S608  only names are put in
+        found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in self.database.rows(query, (limit,))]
+        for each in found:
+            if each["status"] == "running" and self._is_killed(each["run"]):
+                each["status"] = "killed"
+        return found
 
     def code(self, cause: Cause) -> str | None:
         """The source text behind a cause, None if it is not one of code."""
@@ -148,9 +171,16 @@ class Ledger:
         row = self.database.row("SELECT causes FROM causes WHERE name = ? AND key = ?", (report.name, report.key))
         return msgspec.structs.replace(report, causes=_causes.decode(row[0])) if row else report
 
+    def _sign(self, run: str) -> Path:
+        """The file that is locked as long as a run goes on, by whatever process on whatever machine."""
+        return self.database.path.parent / "running" / run
+
+    def _is_killed(self, run: str) -> bool:
+        return not is_held(self._sign(run)) and self.database.row("SELECT 1 FROM runs WHERE run = ? AND status = 'running'", (run,)) is not None
+
     def _row(self, run: str | None) -> Row:
-        query = "SELECT run, as_of, seconds FROM runs WHERE run LIKE ? ORDER BY run DESC LIMIT 1"
-        row = self.database.row(query, (f"{run}%" if run else "%",))
+        query = "SELECT run, as_of, seconds FROM runs WHERE run >= ? AND run < ? ORDER BY run DESC LIMIT 1"
+        row = self.database.row(query, (run or "", f"{run or ''}~"))
         if row is None:
             raise NotFoundError(
                 f"there is no run '{run}'" if run else "nothing has been run yet", hint="`millstream run` makes one; `millstream show` lists them"

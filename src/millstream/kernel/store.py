@@ -10,13 +10,14 @@ from typing import cast
 import msgspec
 import polars as pl
 
-from millstream.errors import ColumnError, StoreError
+from millstream.errors import ColumnError, DamagedError, StoreError
 from millstream.kernel.availability import Cut, available_at, is_timed
 from millstream.kernel.columns import INLINE, Columns
-from millstream.kernel.database import Database
+from millstream.kernel.database import Database, Row
 from millstream.kernel.digest import digest_bytes
+from millstream.kernel.disk import ELSEWHERE, explained
 from millstream.kernel.facts import Facts
-from millstream.kernel.files import Files, explained
+from millstream.kernel.files import Files
 from millstream.kernel.parts import bounds_of, part_digests, split_by_day
 from millstream.kernel.records import Artifact, Part, Table, Value, ValueKind
 
@@ -27,22 +28,34 @@ CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, s
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value BLOB NOT NULL)
 """,
     """
-DELETE FROM results;
-ALTER TABLE results ADD COLUMN used REAL NOT NULL DEFAULT 0;
-ALTER TABLE results ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
-CREATE TABLE holds (result INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (result, file)) WITHOUT ROWID;
-CREATE TABLE columns (digest BLOB PRIMARY KEY, file TEXT NOT NULL, name TEXT NOT NULL, start INTEGER NOT NULL) WITHOUT ROWID;
+DROP TABLE results;
+CREATE TABLE results (key TEXT PRIMARY KEY, artifact BLOB NOT NULL, size INTEGER NOT NULL, seconds REAL NOT NULL, used REAL NOT NULL);
+CREATE INDEX results_used ON results (used, size);
+ALTER TABLE files RENAME TO files_before;
+CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, size INTEGER NOT NULL, used REAL NOT NULL DEFAULT 0);
+INSERT INTO files (name, sha256, size) SELECT name, sha256, size FROM files_before;
+DROP TABLE files_before;
+CREATE INDEX files_used ON files (used, size);
+ALTER TABLE notes ADD COLUMN used REAL NOT NULL DEFAULT 0;
+CREATE TABLE columns (digest BLOB PRIMARY KEY, file INTEGER NOT NULL, name TEXT NOT NULL, start INTEGER NOT NULL,
+    rows INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX columns_of_file ON columns (file);
 CREATE TABLE pins (name TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID
 """,
 ]
-"""A result holds files; `used` says when it was last found (to the hour); pins say which results are needed by name, whatever their age."""
+"""`used` says when something was last found or noted (to the hour); no file is older than the results that it holds. Pins say what is needed by
+name, whatever its age. `size` of a result is that of its record."""
 
-RECORD = """INSERT INTO results (key, artifact, created, used, seconds) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (key) DO UPDATE SET artifact = excluded.artifact, created = excluded.created, used = excluded.used, seconds = excluded.seconds"""
-HOLD = "INSERT OR IGNORE INTO holds SELECT results.rowid, files.rowid FROM results, files WHERE results.key = ? AND files.name = ?"
+RECORD = """INSERT INTO results (key, artifact, size, seconds, used) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET artifact = excluded.artifact, size = excluded.size, seconds = excluded.seconds, used = max(used, excluded.used)"""
+USED = {
+    "results": "UPDATE results SET used = max(used, ?) WHERE key = ?",
+    "files": "UPDATE files SET used = max(used, ?) WHERE name = ?",
+    "notes": "UPDATE notes SET used = max(used, ?) WHERE name = ?",
+}
+LOST = "key NOT IN (SELECT key FROM results) AND key NOT IN (SELECT name FROM notes)"
 FOUND_AGAIN = 3_600.0
-_artifacts = msgspec.msgpack.Decoder(Artifact)
+_artifacts: msgspec.msgpack.Decoder[Artifact] = msgspec.msgpack.Decoder(Artifact)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -59,6 +72,8 @@ class Store:
         """Open the store in `root`, making it if need be."""
         self.root = root
         self.objects = root / "objects"
+        if root.is_file():
+            raise StoreError(f"the store {root} is a file, not a folder", hint=f"move it away, or {ELSEWHERE}")
         with explained(root):
             self.objects.mkdir(parents=True, exist_ok=True)
         self.index = Database(root / "index.sqlite", FORMATS)
@@ -72,27 +87,30 @@ class Store:
         found: dict[str, Found] = {}
         now = time.time()
         stale: list[str] = []
-        for start in range(0, len(keys), 500):
-            some = keys[start : start + 500]
-            marks = ",".join("?" * len(some))
-            query = f"SELECT key, artifact, seconds, used FROM results WHERE key IN ({marks})"  # noqa: S608  only marks are put in
-            for key, blob, seconds, used in self.index.rows(query, some):
-                found[key] = Found(_artifacts.decode(blob), seconds)
-                if used < now - FOUND_AGAIN:
-                    stale.append(key)
-        if stale:
-            self.index.execute_many("UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in stale])
+        for key, blob, seconds, used in self._rows("key, artifact, seconds, used", keys):
+            artifact = decoded(blob)
+            if artifact is None:
+                continue
+            found[key] = Found(artifact, seconds)
+            if used < now - FOUND_AGAIN:
+                stale.append(key)
         files = {key: files_of(each.artifact) for key, each in found.items()}
-        present = {name: self.path(name).exists() for name in {name for names in files.values() for name in names}}
-        return {key: each for key, each in found.items() if all(present[name] for name in files[key])}
+        present = {name: self.path(name).exists() for name in set[str]().union(*files.values())}
+        there = {key: each for key, each in found.items() if all(present[name] for name in files[key])}
+        needed = [key for key in stale if key in there]
+        if needed:
+            with self.index.transaction() as index:
+                index.executemany(USED["results"], [(now, key) for key in needed])
+                index.executemany(USED["files"], [(now, name) for name in set[str]().union(*(files[key] for key in needed))])
+        return there
 
     def record(self, results: Mapping[str, Found]) -> None:
         """Say what each cache key gave."""
         now = time.time()
+        blobs = {key: (msgspec.msgpack.encode(each.artifact), each.seconds) for key, each in results.items()}
         with self.index.transaction() as index:
-            for key, each in results.items():
-                index.execute(RECORD, (key, msgspec.msgpack.encode(each.artifact), now, now, each.seconds))
-                index.executemany(HOLD, [(key, name) for name in files_of(each.artifact)])
+            index.executemany(RECORD, [(key, blob, len(blob), seconds, now) for key, (blob, seconds) in blobs.items()])
+            index.executemany(USED["files"], [(now, name) for name in set[str]().union(*(files_of(each.artifact) for each in results.values()))])
 
     def borrow(self, other: Store, artifact: Artifact) -> None:
         """Hold the files of another store's artifact here too."""
@@ -100,23 +118,47 @@ class Store:
             self.files.borrow(other.files, name)
 
     def pin(self, name: str, keys: Iterable[str]) -> None:
-        """Say that some results are needed under a name as long as it stands, however old they become."""
-        self.index.execute_many("INSERT OR IGNORE INTO pins VALUES (?, ?)", [(name, key) for key in keys])
+        """Say that some results (by key) and notes (by name) are needed under a name, however old they become; what is gone is no longer."""
+        with self.index.transaction() as index:
+            index.execute(f"DELETE FROM pins WHERE name = ? AND {LOST}", (name,))  # noqa: S608  no value is put in
+            index.executemany("INSERT OR IGNORE INTO pins VALUES (?, ?)", [(name, key) for key in keys])
 
-    def forget(self, file: str) -> None:
-        """Drop a damaged file, so that what it held is made anew."""
-        self.files.forget(file)
+    def has_all(self, name: str) -> bool:
+        """Whether something is needed under a name, and all of it is there."""
+        query = f"SELECT count(*), coalesce(sum({LOST}), 0) FROM pins WHERE name = ?"  # noqa: S608  no value is put in
+        ((count, lost),) = self.index.rows(query, (name,))
+        return count > 0 and not lost
+
+    def needed_files(self) -> set[str]:
+        """The files of what is needed by name."""
+        blobs = self.index.rows("SELECT artifact FROM results WHERE key IN (SELECT key FROM pins)")
+        return set[str]().union(*(files_of(artifact) for (blob,) in blobs if (artifact := decoded(blob)) is not None))
+
+    def drop(self, keys: Iterable[str], *, holding: str | None = None) -> list[str]:
+        """Drop results, so that they are made anew (only those `holding` what a DamagedError names); the keys dropped."""
+        found = self._rows("key, artifact", list(keys))
+        dropped = [key for key, blob in found if holding is None or (artifact := decoded(blob)) is None or holds(artifact, holding)]
+        self.index.execute_many("DELETE FROM results WHERE key = ?", [(key,) for key in dropped])
+        return dropped
+
+    def forget(self, *files: str) -> None:
+        """Drop damaged files, so that what they held is made anew."""
+        self.files.forget(*files)
 
     # small things that are remembered by name
 
     def note(self, name: str) -> bytes | None:
         """What was noted under this name."""
-        row = self.index.row("SELECT value FROM notes WHERE name = ?", (name,))
-        return row[0] if row else None
+        row = self.index.row("SELECT value, used FROM notes WHERE name = ?", (name,))
+        if row is None:
+            return None
+        if row[1] < (now := time.time()) - FOUND_AGAIN:
+            self.index.execute(USED["notes"], (now, name))
+        return bytes(row[0])
 
     def set_note(self, name: str, value: bytes) -> None:
         """Note something under a name."""
-        self.index.execute("INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)", (name, value))
+        self.index.execute("INSERT OR REPLACE INTO notes (name, value, used) VALUES (?, ?, ?)", (name, value, time.time()))
 
     # tables
 
@@ -198,7 +240,7 @@ class Store:
             return self.files.verified(value.file).read_bytes()
         content = value.inline or b""
         if digest_bytes(content) != value.digest:
-            raise StoreError("a stored value was changed since it was written", hint="`millstream doctor` finds and drops what is damaged")
+            raise DamagedError("a stored value was changed since it was written", content=value.digest)
         return content
 
     # as a whole
@@ -208,9 +250,18 @@ class Store:
         return self.files.path(name)
 
     def size(self) -> int:
-        """Bytes of all stored files."""
-        row = self.index.row("SELECT coalesce(sum(size), 0) FROM files")
+        """Bytes of all stored files, and of the records that hold results."""
+        row = self.index.row("SELECT (SELECT coalesce(sum(size), 0) FROM files) + (SELECT coalesce(sum(size), 0) FROM results)")
         return int(row[0]) if row else 0
+
+    def _rows(self, columns: str, keys: Sequence[str]) -> list[Row]:
+        """Those columns of the results of some keys."""
+        rows: list[Row] = []
+        for start in range(0, len(keys), 500):
+            some = keys[start : start + 500]
+            marks = ",".join("?" * len(some))
+            rows += self.index.rows(f"SELECT {columns} FROM results WHERE key IN ({marks})", some)  # noqa: S608  only names and marks are put in
+        return rows
 
 
 def table_of(names: tuple[str, ...], types: tuple[str, ...], facts: Facts, parts: Iterable[Part]) -> Table:
@@ -225,6 +276,20 @@ def files_of(artifact: Artifact) -> set[str]:
     if isinstance(artifact, Value):
         return {artifact.file} if artifact.file else set()
     return {piece.file for part in artifact.parts for piece in part.pieces if piece.inline is None}
+
+
+def holds(artifact: Artifact, content: str) -> bool:
+    """Whether an artifact holds stored content: a file, or what has that digest."""
+    parts = artifact.parts if isinstance(artifact, Table) else ()
+    return content in files_of(artifact) or content in (artifact.digest, *(part.digest for part in parts))
+
+
+def decoded(blob: bytes) -> Artifact | None:
+    """The artifact of a record; None if the record is damaged."""
+    try:
+        return _artifacts.decode(blob)
+    except msgspec.DecodeError:
+        return None
 
 
 def _runs(parts: Sequence[tuple[Part, int | None]]) -> Iterator[tuple[bool, tuple[tuple[Part, int | None], ...]]]:

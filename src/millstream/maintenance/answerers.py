@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from millstream.errors import NotFoundError
 from millstream.features.feedback import FeedbackBook
 from millstream.kernel.durations import microseconds
+from millstream.kernel.locks import in_use
 from millstream.maintenance.maintain import Life
 from millstream.maintenance.run import execute_targets, first_error
 from millstream.registry.workspace import Workspace
@@ -31,9 +32,10 @@ def _answerer(workspace: Workspace, life: Life, book: FeedbackBook, *, as_of: in
     champion = workspace.registry.champion(life.name)
     assert champion is not None
     _, tables = workspace.lowering.views(life.model.examples)
-    result, progress = execute_targets(workspace, tables, as_of=as_of, command="serve")
-    error = first_error(result)
-    if error is not None:
-        raise error
-    predictor = open_predictor(workspace, open_version(workspace, champion), nodes, progress.artifacts, as_of=as_of, retained=retained)
+    with in_use(workspace.store.root):
+        result, progress = execute_targets(workspace, tables, as_of=as_of, command="serve")
+        error = first_error(result)
+        if error is not None:
+            raise error
+        predictor = open_predictor(workspace, open_version(workspace, champion), nodes, progress.artifacts, as_of=as_of, retained=retained)
     return RealtimeAnswerer(life.name, predictor, book)

@@ -11,6 +11,7 @@ from millstream.kernel.availability import Cut
 from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener
 from millstream.kernel.graph import Node, ordered
+from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact
 from millstream.kernel.records import Table as StoredTable
 from millstream.kernel.store import Store
@@ -55,6 +56,13 @@ def check(
     listener: Listener | None = None,
 ) -> list[Finding]:
     """Build everything but models on the newest `rows` rows of each source (0: on all), and look at it."""
+    with in_use(workspace.store.root):
+        return _check(workspace, names, models, as_of, rows, listener)
+
+
+def _check(
+    workspace: Workspace, names: Mapping[Declaration, str], models: Mapping[str, Model], as_of: int, rows: int, listener: Listener | None
+) -> list[Finding]:
     workspace, failed = _sampled(workspace, names, as_of, rows, listener)
     if failed:
         return failed

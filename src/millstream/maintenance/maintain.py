@@ -11,8 +11,9 @@ import polars as pl
 from millstream.evaluation.records import Verdict
 from millstream.kernel.availability import moment_of, text_of
 from millstream.kernel.durations import add
-from millstream.kernel.engine import Listener
+from millstream.kernel.engine import Listener, Progress
 from millstream.kernel.graph import Node
+from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact
 from millstream.kernel.triggers import AllOf, AnyOf, Every, Trigger
 from millstream.maintenance.declare import Retraining
@@ -83,22 +84,24 @@ class Loop:
 
 def maintain(workspace: Workspace, life: Life, *, as_of: int, listener: Listener | None = None) -> Turn:
     """Watch the champion; train and judge a challenger if the retraining's trigger says so, or judge the one that waits."""
-    rows = look(workspace, life, as_of=as_of, listener=listener).rows
-    champion = open_version(workspace, champion_of(workspace, life.name))
-    watch = watch_version(workspace, champion, rows, window=life.monitor.window if life.monitor else None, as_of=as_of)
-    loop = Loop(workspace, life, as_of, champion, watch, listener)
-    waiting = workspace.registry.challenger(life.name)
-    if waiting is not None:
-        return _judge_waiting(loop, rows, open_version(workspace, waiting))
-    trigger = fired(life.retraining.when, watch, last_training(workspace, life.name), as_of) if life.retraining else None
-    return _retrain(loop, rows, trigger) if trigger else loop.turn()
+    with in_use(workspace.store.root):
+        rows = look(workspace, life, as_of=as_of, listener=listener).rows
+        champion = open_version(workspace, champion_of(workspace, life.name))
+        watch = watch_version(workspace, champion, rows, window=life.monitor.window if life.monitor else None, as_of=as_of)
+        loop = Loop(workspace, life, as_of, champion, watch, listener)
+        waiting = workspace.registry.challenger(life.name)
+        if waiting is not None:
+            return _judge_waiting(loop, rows, open_version(workspace, waiting))
+        trigger = fired(life.retraining.when, watch, last_training(workspace, life.name), as_of) if life.retraining else None
+        return _retrain(loop, rows, trigger) if trigger else loop.turn()
 
 
 def look(workspace: Workspace, life: Life, *, as_of: int, listener: Listener | None = None) -> Present:
     """Bring the rows asked up to the moment."""
     nodes = lower_model(life.name, life.model, workspace.lowering)
-    artifacts, _ = _made(workspace, nodes.truth, as_of=as_of, command="maintain", listener=listener)
-    return Present(nodes, questions(workspace, nodes, artifacts, as_of), artifacts)
+    with in_use(workspace.store.root):
+        made, _ = _made(workspace, nodes.truth, as_of=as_of, command="maintain", listener=listener)
+        return Present(nodes, questions(workspace, nodes, made.artifacts, as_of), made.artifacts)
 
 
 def fired(trigger: Trigger, watch: Watch, trained: int, as_of: int) -> str | None:
@@ -182,18 +185,16 @@ def _refit(loop: Loop, challenger: OpenVersion) -> Version:
 
 def _bundle(loop: Loop, nodes: ModelNodes, more: Sequence[Node], *, as_of: int, command: str) -> Made:
     bundle = lower_bundle(nodes, loop.workspace.lowering)
-    artifacts, run = _made(loop.workspace, [*more, bundle], as_of=as_of, command=command, listener=loop.listener)
-    return Made(nodes, bundle, artifacts, run, as_of)
+    made, run = _made(loop.workspace, [*more, bundle], as_of=as_of, command=command, listener=loop.listener)
+    return Made(nodes, bundle, made.artifacts, made.keys, run, as_of)
 
 
-def _made(
-    workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None
-) -> tuple[Mapping[Node, Artifact], str]:
+def _made(workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None) -> tuple[Progress, str]:
     result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener)
     error = first_error(result)
     if error is not None:
         raise error
-    return progress.artifacts, result.report.run
+    return progress, result.report.run
 
 
 def _now() -> int:

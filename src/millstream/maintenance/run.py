@@ -17,6 +17,7 @@ from millstream.features.training_set import ASKED
 from millstream.kernel.availability import Cut
 from millstream.kernel.engine import Listener, Progress, execute
 from millstream.kernel.graph import Node, ordered
+from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact, RunReport, Table, Value
 from millstream.kernel.store import Store
 from millstream.kernel.units import seen_of
@@ -25,10 +26,11 @@ from millstream.registry.records import Lineage, Version
 from millstream.registry.workspace import Workspace
 from millstream.serving.declare import Deployment
 from millstream.serving.release import lower_bundle
+from millstream.sources.snapshot import SourceOperation
 from millstream.training.declare import Model
 from millstream.training.lowering import ModelNodes, lower_model
 from millstream.training.operations import cost_of
-from millstream.training.results import Comparison, Cost, FitRecord, Scored
+from millstream.training.results import COST, Comparison, Cost, FitRecord, Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,10 @@ def run(
     lowered = {name: lower_model(name, model, workspace.lowering) for name, model in models.items()}
     bundles = {name: lower_bundle(nodes, workspace.lowering) for name, nodes in lowered.items()}
     targets = [*more, *(node for name, nodes in lowered.items() for node in (*nodes.targets, bundles[name]))]
-    result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener)
-    made = [Made(nodes, bundles[name], progress.artifacts, result.report.run, as_of) for name, nodes in lowered.items()]
-    trained = [_register(workspace, each, deployments.get(each.nodes.name)) for each in made if _finished(each)]
+    with in_use(workspace.store.root):
+        result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener)
+        made = [Made(nodes, bundles[name], progress.artifacts, progress.keys, result.report.run, as_of) for name, nodes in lowered.items()]
+        trained = [_register(workspace, each, deployments.get(each.nodes.name)) for each in made if _finished(each)]
     return RunResult(result.report, trained, result.errors, result.notes, progress.artifacts)
 
 
@@ -83,30 +86,32 @@ def execute_targets(
 ) -> tuple[RunResult, Progress]:
     """Run the targets and all that they need, on record."""
     started = time.perf_counter()
-    identity = workspace.ledger.begin(as_of=as_of, command=command, environment=dict(environment()), settings=workspace.lowering.settings)
-    workspace.ledger.keep_files(identity, project_files(workspace.root))
-    status = "failed"
-    try:
-        progress = execute(ordered(targets), store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener)
-        status = "failed" if progress.errors else "done"
-        if any(each.status == "ran" for each in progress.reports.values()):
-            workspace.ledger.add_environment(identity, git_state(workspace.root))
-    except KeyboardInterrupt:
-        status = "interrupted"
-        raise
-    finally:
-        workspace.ledger.finish(identity, status, time.perf_counter() - started)
+    with in_use(workspace.store.root):
+        identity = workspace.ledger.begin(as_of=as_of, command=command, environment=dict(environment()), settings=workspace.lowering.settings)
+        workspace.ledger.keep_files(identity, project_files(workspace.root))
+        status = "failed"
+        try:
+            progress = execute(ordered(targets), store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener)
+            status = "failed" if progress.errors else "done"
+            if any(each.status == "ran" for each in progress.reports.values()):
+                workspace.ledger.add_environment(identity, git_state(workspace.root))
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        finally:
+            workspace.ledger.finish(identity, status, time.perf_counter() - started)
     report = RunReport(identity, as_of, time.perf_counter() - started, tuple(progress.reports.values()))
     return RunResult(report, (), list(progress.errors.values()), _notes(report)), progress
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a run made of one model: its nodes, the node of its bundle, and all artifacts."""
+    """What a run made of one model: its nodes, the node of its bundle, and all artifacts with the cache keys of their units."""
 
     nodes: ModelNodes
     bundle: Node
     artifacts: Mapping[Node, Artifact]
+    keys: Mapping[Node, tuple[str, ...]]
     run: str
     as_of: int
 
@@ -136,16 +141,31 @@ def register(workspace: Workspace, made: Made, evidence: Evidence, *, origin: Li
     bundle, model = made.artifacts[made.bundle], made.nodes.name
     known = next((each for each in workspace.registry.versions(model) if each.bundle == bundle.digest), None)
     if known is not None:
+        if not workspace.store.has_all(known.name):
+            _pin(workspace, known, made)
         return known, False
     lineage = _lineage(workspace.store, made)
     foreign = _is_foreign(made.nodes.training.named(evidence.record.method).method)
     created = time.time_ns() // 1_000
 
     def make(number: int) -> Version:
-        return Version(model, number, created, bundle.digest, origin, lineage, evidence.record, evidence.test, evidence.baseline, foreign)
+        version = Version(model, number, created, bundle.digest, origin, lineage, evidence.record, evidence.test, evidence.baseline, foreign)
+        _pin(workspace, version, made)
+        return version
 
     version = workspace.registry.register(model, make, moment=moment)
     return version, version.lineage.run == made.run
+
+
+def _pin(workspace: Workspace, version: Version, made: Made) -> None:
+    """Keep what a version needs to answer, to be told about, and to be made again from the same data. Versions of replays answer nobody."""
+    if workspace.folder != workspace.store.root:
+        return
+    nodes = made.nodes
+    sources = [node for node in ordered([made.bundle]) if isinstance(node.operation, SourceOperation)]
+    keys = [key for node in (*sources, nodes.comparison, nodes.scored, nodes.refit, made.bundle) for key in made.keys.get(node, ())]
+    entries = comparison_of(workspace.store, made).entries if nodes.comparison in made.artifacts else ()
+    workspace.store.pin(version.name, [*keys, *(f"{COST}{digest}" for entry in entries for digest in entry.artifacts)])
 
 
 def _lineage(store: Store, made: Made) -> Lineage:

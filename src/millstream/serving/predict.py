@@ -12,7 +12,7 @@ from millstream.errors import NotFoundError
 from millstream.features.training_set import ASKED, TARGET
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.graph import Node
-from millstream.kernel.locks import key_lock
+from millstream.kernel.locks import in_use, key_lock
 from millstream.kernel.records import Artifact
 from millstream.kernel.units import seen_of
 from millstream.registry.records import Version
@@ -52,7 +52,8 @@ def questions(workspace: Workspace, nodes: ModelNodes, artifacts: Mapping[Node, 
 def predict_open(workspace: Workspace, model: str, rows: pl.DataFrame, deployment: Deployment | None, *, open_only: bool = True) -> Batch:
     """Answer the rows that are open (or all of `rows`) and were not answered by this version yet; one batch of a model at a time."""
     version = champion_of(workspace, model)
-    opened = open_version(workspace, version)
+    with in_use(workspace.store.root):
+        opened = open_version(workspace, version)
     open_rows = rows.filter(pl.col(TARGET).is_null()) if open_only else rows
     with key_lock(workspace.store.root, digest_bytes(f"batch {workspace.folder} {model}".encode())):
         asked = _unanswered(workspace, model, open_rows, opened.plan.facts.key, version)

@@ -29,7 +29,7 @@ from millstream.kernel.units import Seen
 from millstream.training.candidates import Candidate, FittedCandidate, Labelled, Learning, fit_candidate
 from millstream.training.declare import Model
 from millstream.training.problem import Problem, problem_of
-from millstream.training.results import Comparison, Cost, Entry, FitRecord, FoldResult, Scored
+from millstream.training.results import COST, Comparison, Cost, Entry, FitRecord, FoldResult, Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +173,12 @@ class Training:
 
 def note_cost(store: Store, digest: str, cost: Cost) -> None:
     """Keep what a fit took beside its artifact."""
-    store.set_note(f"cost {digest}", msgspec.msgpack.encode(cost))
+    store.set_note(f"{COST}{digest}", msgspec.msgpack.encode(cost))
 
 
 def cost_of(store: Store, digests: Sequence[str]) -> Cost:
     """What the fits of one entry took on the average."""
-    notes = [store.note(f"cost {digest}") for digest in digests]
+    notes = [store.note(f"{COST}{digest}") for digest in digests]
     costs = [msgspec.msgpack.decode(note, type=Cost) for note in notes if note]
     if not costs:
         return Cost(float("nan"), float("nan"), 0)

@@ -6,6 +6,9 @@ import msgspec
 
 from millstream.evaluation.records import PairedDifference, Score, SliceScore
 
+COST = "cost "
+"""How the note begins that says what a fit took, before the digest of what it gave."""
+
 
 class FoldResult(msgspec.Struct, frozen=True):
     """Scores of one candidate on the rows that one fold validates on (float64 bytes), and the rounds it kept."""
