@@ -6,6 +6,7 @@ Both sides run in one command and take turns, so that what else happens on the m
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 import millstream as ms
@@ -32,14 +34,20 @@ MILLSTREAM = ("-m", "millstream.cli.main")
 LIBRARIES = ("polars", "numpy", "lightgbm", "scikit-learn", "uvicorn")
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How often each side is measured, and how the result is told."""
+    """How often each side is measured, how the result is told, and of which size the data are.
+
+    `peers` is a Python that has the other systems, for the benchmarks that compare with them.
+    """
 
     repeats: int
     as_json: bool
+    quick: bool = False
+    peers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +89,26 @@ class Finding:
     facts: Mapping[str, object]
 
 
-def read_options(documentation: str | None, *, repeats: int) -> Options:
-    """The options that every benchmark has."""
+def read_options(documentation: str | None, *, repeats: int, sizes: bool = False, peers: str = "") -> Options:
+    """The options that every benchmark has; `sizes`: also `--quick`; `peers`: what `--peers` needs to have installed."""
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=_positive, default=repeats, help=f"how often each side is measured, in turns (default: {repeats})")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    if sizes:
+        parser.add_argument("--quick", action="store_true", help="small sizes and one turn: a look whether all works, not a measurement")
+    if peers:
+        parser.add_argument("--peers", metavar="PYTHON", help=f"a Python of an environment with: {peers}")
     given = parser.parse_args()
-    return Options(given.repeats, given.json)
+    quick = sizes and given.quick
+    return Options(1 if quick else given.repeats, given.json, quick, given.peers if peers else None)
 
 
-def in_turns(sides: Mapping[str, Callable[[], T]], repeats: int, *, warm: bool = True) -> dict[str, list[T]]:
+def in_turns(sides: Mapping[S, Callable[[], T]], repeats: int, *, warm: bool = True) -> dict[S, list[T]]:
     """What every side gave in every turn; another side begins each turn. `warm` runs each once before, unmeasured."""
     if warm:
         for act in sides.values():
             act()
-    names, gave = list(sides), dict[str, list[T]]((name, []) for name in sides)
+    names, gave = list(sides), dict[S, list[T]]((name, []) for name in sides)
     for turn in range(repeats):
         for name in (*names[turn % len(names) :], *names[: turn % len(names)]):
             gave[name].append(sides[name]())
@@ -140,6 +153,17 @@ def flights_folder(changes: Mapping[str, str] | None = None) -> Generator[Path]:
             text = text.replace(old, new)
         program.write_text(text, encoding="utf-8")
         yield folder
+
+
+def load_file(file: Path) -> ModuleType:
+    """A module of a file anywhere, under the file's name."""
+    specification = importlib.util.spec_from_file_location(file.stem, file)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[file.stem] = module
+    specification.loader.exec_module(module)
+    return module
 
 
 def tell(finding: Finding, options: Options) -> None:
