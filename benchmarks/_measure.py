@@ -81,12 +81,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a benchmark claims, whether it held here, and the comparisons: the first is that of the claim."""
+    """What a benchmark claims, whether it held here, and the comparisons: the first is that of the claim.
+
+    `rows` are single observations behind the comparisons, all with the same names.
+    """
 
     claim: str
     holds: bool
     cases: Sequence[Case]
     facts: Mapping[str, object]
+    rows: Sequence[Mapping[str, object]] = ()
 
 
 def read_options(documentation: str | None, *, repeats: int, sizes: bool = False, peers: str = "") -> Options:
@@ -184,7 +188,8 @@ def _record(finding: Finding, options: Options) -> dict[str, object]:
     cases = [_case_record(case) for case in finding.cases]
     first = {name: cases[0][name] for name in ("unit", "ours", "plain", "ratio")}
     told = {"claim": finding.claim, "holds": finding.holds, **first, "repeats": options.repeats}
-    return {**told, "cases": cases, "facts": dict(finding.facts), "machine": machine()}
+    rows = {"rows": [dict(row) for row in finding.rows]} if finding.rows else {}
+    return {**told, "cases": cases, "facts": dict(finding.facts), **rows, "machine": machine()}
 
 
 def _case_record(case: Case) -> dict[str, object]:
@@ -202,13 +207,18 @@ def _case_record(case: Case) -> dict[str, object]:
 
 def _table(finding: Finding, options: Options) -> str:
     header = ("", "unit", "millstream", "plain", "ratio")
-    rows = [header, *((case.name, case.unit, _told(case.ours), _told(case.plain), _told(case.ratios)) for case in finding.cases)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    cases = [(case.name, case.unit, _told(case.ours), _told(case.plain), _told(case.ratios)) for case in finding.cases]
+    rows = [tuple(str(value) for value in row.values()) for row in finding.rows]
+    observed = [*_aligned([tuple(finding.rows[0]), *rows]), ""] if finding.rows else []
     facts = [f"{name}: {value}" for name, value in finding.facts.items()]
     verdict = f"claim: {finding.claim}\n{'held' if finding.holds else 'DID NOT HOLD'} here: median (range) of {options.repeats} turns, "
     where = ", ".join(f"{name} {value}" for name, value in machine().items())
-    return "\n".join([*lines, *facts, f"{verdict}on {where}"])
+    return "\n".join([*observed, *_aligned([header, *cases]), *facts, f"{verdict}on {where}"])
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _told(values: Sequence[float]) -> str:
