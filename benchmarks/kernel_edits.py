@@ -10,27 +10,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks._edited_project import EDITS, QUICK, Edit, files
 from benchmarks._measure import Case, Finding, Options, read_options, run_python, tell
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a run said: the reports of its steps, the digests of what is stored, and its CPU seconds."""
-
-    steps: Mapping[str, Mapping[str, Any]]
-    digests: Mapping[str, str]
-    cpu: float
-
-    @property
-    def ran(self) -> list[str]:
-        """The steps that ran, in the order in which they finished."""
-        return [name for name, report in self.steps.items() if report["status"] == "ran"]
+from benchmarks._told import Told, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +35,7 @@ class Observed:
     @property
     def needless(self) -> list[str]:
         """Steps that ran and had no need to, or made more days than changed."""
-        more = {name for name, parts in self.edit.parts.items() if name in self.run.ran and self.run.steps[name]["parts"] > parts}
+        more = {name for name, parts in self.edit.parts.items() if self.run.parts(name) > parts}
         return sorted(more | {name for name in self.run.ran if name not in self.edit.again})
 
     @property
@@ -70,25 +55,9 @@ class Observed:
         return {"edit": self.edit.name, **counts, "named": "yes" if self.named else "NO", "why": self.why}
 
 
-def parse(lines: list[str]) -> list[Told]:
-    """What the runs of one process said."""
-    told: list[Told] = []
-    steps: dict[str, Mapping[str, Any]] = {}
-    for line in lines:
-        if line == "ready":
-            steps = {}
-            continue
-        record: dict[str, Any] = json.loads(line)
-        if "step" in record:
-            steps[record["step"]] = record
-        else:
-            told.append(Told(steps, record["digests"], record["cpu"]))
-    return told
-
-
 def run_project(folder: Path, *arguments: str) -> list[Told]:
     """The project of a folder, run in a process of its own."""
-    return parse(run_python("-m", "benchmarks._project_run", str(folder / "river.py"), *arguments, folder=folder).output.splitlines())
+    return parse(run_python("-m", "benchmarks._project_run", str(folder / "river.py"), *arguments, folder=folder).output)
 
 
 def apply(edit: Edit, folder: Path) -> None:
