@@ -1,4 +1,4 @@
-"""A small project in seven files, and edits of it: which steps each edit must run again, and which word the told cause must have.
+"""A small project in nine files, and edits of it: which steps each edit must run again, and which word the told cause must have.
 
 One step stands for one way in which a function can refer to something; `joined` reads some of them.
 """
@@ -17,6 +17,7 @@ import cleaning
 import shapes
 from cleaning import clean, scale
 from settings import FLOOR
+from tools import METHODS, PLAN, Meter, deep, first_of, remembered
 from tracing import rounded
 
 import millstream as ms
@@ -28,6 +29,7 @@ LIMIT = 90.0
 RATIO = pl.col("value") / 100
 half = functools.partial(scale, factor=0.5)
 above = shapes.threshold(20.0)
+KNOWN = pl.DataFrame({"sensor": ["s1", "s2"]})
 
 
 @ms.step(readings)
@@ -90,6 +92,36 @@ def settled(readings: pl.DataFrame, *, least: int = 3) -> pl.DataFrame:
     return readings.filter(pl.col("value") >= least)
 
 
+@ms.step(readings)
+def chosen(readings: pl.DataFrame, *, method: str = "drop") -> pl.DataFrame:
+    return METHODS[method](readings)
+
+
+@ms.step(readings)
+def planned(readings: pl.DataFrame) -> pl.DataFrame:
+    return PLAN.follow(readings)
+
+
+@ms.step(readings)
+def metered(readings: pl.DataFrame) -> pl.DataFrame:
+    return Meter.read(readings)
+
+
+@ms.step(readings)
+def deeper(readings: pl.DataFrame) -> pl.DataFrame:
+    return deep(readings)
+
+
+@ms.step(readings)
+def looked_up(readings: pl.DataFrame) -> pl.DataFrame:
+    return readings.join(KNOWN, on="sensor", how="semi", maintain_order="left")
+
+
+@ms.step(readings)
+def shortened(readings: pl.DataFrame) -> pl.DataFrame:
+    return first_of(readings.filter(pl.col("value") > remembered()))
+
+
 @ms.step(readings, partition="1d")
 def daily(readings: pl.DataFrame) -> pl.DataFrame:
     return readings.with_columns(double=pl.col("value") * 2)
@@ -125,7 +157,7 @@ def scale(frame: pl.DataFrame, factor: float) -> pl.DataFrame:
 def nobody(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.head(1)
 '''
-SHAPES = '''
+SHAPES = """
 from collections.abc import Callable
 
 import polars as pl
@@ -146,16 +178,16 @@ def threshold(least: float) -> Callable[[pl.DataFrame], pl.DataFrame]:
         return frame.filter(pl.col("value") > least)
 
     return above
-'''
-BASES = '''
+"""
+BASES = """
 import polars as pl
 
 
 class Base:
     def keep(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.filter(pl.col("value") > 1)
-'''
-TRACING = '''
+"""
+TRACING = """
 import functools
 
 
@@ -165,14 +197,77 @@ def rounded(function):
         return function(frame).with_columns(value=function(frame)["value"].round(2))
 
     return inner
-'''
-CORRECTIONS = '''
+"""
+CORRECTIONS = """
 import polars as pl
 
 
 def corrected(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(value=pl.col("value") - 0.5)
-'''
+"""
+TOOLS = """
+import functools
+from dataclasses import dataclass
+
+import polars as pl
+
+try:
+    from lengths import COUNT
+except ImportError:
+    COUNT = 1
+
+
+def drop(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(pl.col("value") < 70)
+
+
+def keep(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
+
+
+METHODS = {"drop": drop, "keep": keep}
+
+
+@dataclass(frozen=True)
+class Plan:
+    times: float
+    plus: float = 1.0
+
+    def follow(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(value=pl.col("value") * self.times + self.plus)
+
+
+PLAN = Plan(times=3.0)
+
+
+class Meter:
+    offset = 5.0
+
+    @classmethod
+    def read(cls, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(value=cls.corrected(pl.col("value")))
+
+    @staticmethod
+    def corrected(value: pl.Expr) -> pl.Expr:
+        return value - Meter.offset
+
+
+def inner(value: pl.Expr) -> pl.Expr:
+    return value.sqrt()
+
+
+def deep(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(value=inner(pl.col("value")))
+
+
+@functools.cache
+def remembered() -> float:
+    return 15.0
+
+
+def first_of(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.head(COUNT)
+"""
 DAYS, SENSORS = 4, 8
 
 
@@ -187,6 +282,8 @@ def files() -> dict[str, str]:
         "settings.py": "FLOOR = 10.0\n",
         "tracing.py": TRACING,
         "corrections.py": CORRECTIONS,
+        "tools.py": TOOLS,
+        "lengths.py": "COUNT = 9\n",
         "readings.csv": "\n".join(["sensor,at,value", *rows, ""]),
         "places.csv": "\n".join(["sensor,place", *(f"s{sensor},place {sensor}" for sensor in range(SENSORS)), ""]),
     }
@@ -224,6 +321,12 @@ OF_READINGS = (
     "late",
     "expressed",
     "settled",
+    "chosen",
+    "planned",
+    "metered",
+    "deeper",
+    "looked_up",
+    "shortened",
     "daily",
     "joined",
 )
@@ -242,12 +345,34 @@ EDITS: Sequence[Edit] = (
     Edit("decorator", "tracing.py", "round(2)", "round(1)", again=("decorated",), cause="rounded"),
     Edit("import inside a function", "corrections.py", "- 0.5", "- 1.5", again=("late",), cause="corrected"),
     Edit("global pl.Expr", old='pl.col("value") / 100', new='pl.col("value") / 10', again=("expressed",), cause="RATIO"),
+    Edit("function in a dictionary", "tools.py", "< 70", "< 60", again=("chosen",), cause="drop"),
+    Edit("default field of a dataclass", "tools.py", "plus: float = 1.0", "plus: float = 2.0", again=("planned",), cause="plus"),
+    Edit("method of a dataclass", "tools.py", "* self.times +", "* self.times -", again=("planned",), cause="Plan"),
+    Edit("attribute of a class", "tools.py", "offset = 5.0", "offset = 6.0", again=("metered",), cause="Meter"),
+    Edit("static method", "tools.py", "value - Meter", "value + Meter", again=("metered",), cause="Meter"),
+    Edit("helper of a helper", "tools.py", "value.sqrt()", "value.abs()", again=("deeper",), cause="inner"),
+    Edit("helper with a cache", "tools.py", "15.0", "25.0", again=("shortened",), cause="remembered"),
+    Edit("constant of a conditional import", "lengths.py", "9", "7", again=("shortened",), cause="COUNT"),
+    Edit("frame in a global", old='["s1", "s2"]', new='["s1", "s3"]', again=("looked_up",), cause="KNOWN"),
     Edit("setting in the file", old="least: int = 3", new="least: int = 50", again=("settled",), cause="least: 3 -> 50"),
     Edit("setting of the command line", settings={"settled.least": "50"}, again=("settled",), cause="least: 3 -> 50"),
     Edit("data: a day appended", "readings.csv", "", NEW_DAY, again=OF_READINGS, cause="readings.csv", parts={"daily": 1}),
-    Edit("data: a row changed", "readings.csv", "s3,2024-03-02T12:00:00,21.25", "s3,2024-03-02T12:00:00,22.5", OF_READINGS, "readings.csv", parts={"daily": 1}),
+    Edit(
+        "data: a row changed",
+        "readings.csv",
+        "s3,2024-03-02T12:00:00,21.25",
+        "s3,2024-03-02T12:00:00,22.5",
+        OF_READINGS,
+        "readings.csv",
+        parts={"daily": 1},
+    ),
     Edit("data: another file changed", "places.csv", "place 3", "town 3", again=("places", "named", "joined"), cause="places.csv"),
-    Edit("library upgraded (simulated)", versions={"polars-runtime-32": "99.0"}, again=tuple(each for each in (*OF_READINGS[1:], "named")), cause="polars"),
+    Edit(
+        "library upgraded (simulated)",
+        versions={"polars-runtime-32": "99.0"},
+        again=tuple(each for each in (*OF_READINGS[1:], "named")),
+        cause="polars",
+    ),
     Edit("data: touched, same content", "readings.csv"),
     Edit("constant written otherwise", old="LIMIT = 90.0", new="LIMIT = 9e1"),
     Edit("comment", old="# by a helper of another module", new="# by a helper of the other module"),
@@ -259,4 +384,4 @@ EDITS: Sequence[Edit] = (
     Edit("unrelated function changed", "cleaning.py", "head(1)", "head(2)"),
     Edit("unrelated function added", "shapes.py", "class Shift", "def unused() -> int:\n    return 1\n\n\nclass Shift"),
 )
-QUICK = ("constant", "method of a class of another module", "data: a day appended", "comment")
+QUICK = ("method of a class of another module", "data: a day appended", "comment")

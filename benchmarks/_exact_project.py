@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from pathlib import Path
 
-RIVER = '''
+RIVER = """
 import polars as pl
 
 import millstream as ms
@@ -74,8 +73,10 @@ def shares(together: pl.DataFrame, counted: dict[str, int]) -> pl.DataFrame:
 def report(shares: pl.DataFrame, moving: pl.DataFrame) -> pl.DataFrame:
     towns = moving.group_by("town").agg(pl.col("recent").max()).sort("town")
     return shares.join(towns, on="town", how="left", maintain_order="left")
-'''
+"""
 DAYS, SHOPS = 30, 50
+FIRST = 1_709_251_200_000_000
+"""2024-03-01 in microseconds since 1970."""
 
 
 def write(folder: Path, *, rows: int) -> None:
@@ -87,7 +88,6 @@ def write(folder: Path, *, rows: int) -> None:
     (folder / "river.py").write_text(RIVER, encoding="utf-8")
     (folder / "shops.csv").write_text("\n".join(["shop,town", *(f"{shop},town {shop % 7}" for shop in range(SHOPS)), ""]), encoding="utf-8")
     random = np.random.default_rng(7)
-    step = timedelta(days=DAYS) / rows
-    moments = pl.datetime_range(datetime(2024, 3, 1), datetime(2024, 3, 1) + step * (rows - 1), step, time_unit="us", time_zone="UTC", eager=True)
+    moments = pl.Series(FIRST + np.arange(rows) * (DAYS * 86_400_000_000 // rows)).cast(pl.Datetime("us", "UTC"))
     columns = {"sale": np.arange(rows), "at": moments, "shop": random.integers(0, SHOPS, rows), "cents": random.integers(0, 10_000, rows)}
     pl.DataFrame(columns).write_parquet(folder / "sales.parquet")

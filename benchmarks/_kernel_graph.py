@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -25,7 +25,7 @@ class Step:
     """A plain function and the names of the steps whose results it takes."""
 
     name: str
-    function: FunctionType
+    function: Callable[..., object]
     inputs: tuple[str, ...]
 
 
@@ -56,6 +56,7 @@ def run_graph(steps: Sequence[Step], folder: Path) -> Executed:
     """Everything from functions to finished: nodes made, store and ledger opened in the folder, all steps executed, persisted and recorded."""
     nodes: dict[str, Node] = {}
     for step in steps:
+        assert isinstance(step.function, FunctionType)
         operation = FunctionOperation(step.name, step.function, step.inputs, {}, Facts())
         nodes[step.name] = Node(step.name, tuple(nodes[each] for each in step.inputs), operation)
     store, ledger = Store(folder), Ledger(folder / "ledger.sqlite")

@@ -176,6 +176,16 @@ def tell(finding: Finding, options: Options) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def tell_together(findings: Mapping[str, tuple[Finding, Options]], *, as_json: bool) -> None:
+    """What several benchmarks came to, a line each; with `--json` one object that has the object of each."""
+    if as_json:
+        told = {name: _record(finding, options) for name, (finding, options) in findings.items()}
+        sys.stdout.write(f"{json.dumps({'holds': all(finding.holds for finding, _ in findings.values()), 'benchmarks': told})}\n")
+        return
+    lines = [("held" if finding.holds else "DID NOT HOLD", name, finding.claim) for name, (finding, _) in findings.items()]
+    sys.stdout.write("\n".join(_aligned(lines)) + "\n")
+
+
 def machine() -> dict[str, object]:
     """Where the figures come from."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -206,7 +216,7 @@ def _case_record(case: Case) -> dict[str, object]:
 
 
 def _table(finding: Finding, options: Options) -> str:
-    header = ("", "unit", "millstream", "plain", "ratio")
+    header = ("", "unit", "millstream", "other", "ratio")
     cases = [(case.name, case.unit, _told(case.ours), _told(case.plain), _told(case.ratios)) for case in finding.cases]
     rows = [tuple(str(value) for value in row.values()) for row in finding.rows]
     observed = [*_aligned([tuple(finding.rows[0]), *rows]), ""] if finding.rows else []

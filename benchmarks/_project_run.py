@@ -1,7 +1,7 @@
 """Runs the project of a folder in a process of its own, and says line by line what becomes of each step.
 
-The first line is `ready`, told before anything is opened; then one JSON object for each finished step, as it is reported; the last line is an object with
-the digest of what is stored of each step, read back, and what the run took. With `--anew` the same is done afterwards with an empty store.
+The first line is `ready`, told before anything is opened; then one JSON object for each finished step, as it is reported; the last line is an object
+with the digest of what is stored of each step, read back, and what the run took. With `--anew` the same is done afterwards with an empty store.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from pathlib import Path
 def pretend(versions: dict[str, str]) -> None:
     """Let some distributions seem to have other versions than they have: the upgrade that an edit simulates."""
     real = importlib.metadata.version
-    importlib.metadata.version = lambda name: versions.get(name) or real(name)
+
+    def version(distribution_name: str) -> str:
+        return versions.get(distribution_name) or real(distribution_name)
+
+    importlib.metadata.version = version
 
 
 def say(told: object) -> None:

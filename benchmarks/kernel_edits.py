@@ -1,7 +1,7 @@
 """Edits of a small project: what ran again and what should have; no wrong reuse, no needless run, and the cause is named.
 
-Each edit begins at the project as it was, in a process of its own. What must run again is written beside the edit; that nothing was reused wrongly is shown
-by a second run of the edited project with an empty store, which must give the same tables.
+Each edit begins at the project as it was, in a process of its own. What must run again is written beside the edit; that nothing was reused wrongly is
+shown by a second run of the edited project with an empty store, which must give the same tables.
 """
 
 from __future__ import annotations
@@ -95,14 +95,19 @@ def measure(options: Options) -> Finding:
             (folder / file).write_text(text, encoding="utf-8")
         run_project(folder)
         shutil.copytree(folder, base)
-        observed = [observe(edit, base, folder) for edit in edits]
+        observed = [observe(edit, base, folder) for _ in range(options.repeats) for edit in edits]
     wrong, needless, unnamed = (
         sum(len(each.wrong) for each in observed),
         sum(len(each.needless) for each in observed),
         sum(not each.named for each in observed),
     )
     cases = [
-        Case("steps that ran / steps that had to", "steps", [sum(len(each.run.ran) for each in observed)], [sum(len(edit.again) for edit in edits)]),
+        Case(
+            "steps that ran / steps that had to",
+            "steps",
+            [sum(len(each.run.ran) for each in observed)],
+            [sum(len(each.edit.again) for each in observed)],
+        ),
         Case("run after an edit / everything anew", "CPU s", [each.run.cpu for each in observed], [each.anew.cpu for each in observed]),
     ]
     facts: dict[str, object] = {"wrong reuses": wrong, "needless runs": needless, "edits whose cause is not named": unnamed}

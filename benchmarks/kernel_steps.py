@@ -9,17 +9,20 @@ from __future__ import annotations
 import itertools
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from benchmarks._measure import Case, Finding, Options, in_turns, load_file, read_options, spent_here, tell
+from benchmarks._peers import NEEDED, Peer, installed, run_peer
 from benchmarks._trivial_steps import KINDS, module_text
 
 MOST_FRESH = 1.0
 MOST_AGAIN = 0.1
 LONG, SHORT = 50, 10
+OURS, PLAIN = "millstream", "plain calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Steps:
 
     def by_millstream(self) -> Turn:
         """Everything, then nothing."""
-        from benchmarks._kernel_graph import steps_of, run_graph  # noqa: PLC0415  `--help` need not wait for polars
+        from benchmarks._kernel_graph import run_graph, steps_of  # noqa: PLC0415  `--help` need not wait for polars
 
         module = self.module()
         steps, store = steps_of(module), Path(str(module.__file__)).parent / "store"
@@ -67,6 +70,16 @@ class Steps:
         steps = steps_of(self.module())
         return self._turn(*(spent_here(lambda: call_plainly(steps)).cpu for _ in range(2)))
 
+    def by(self, peer: Peer, python: str) -> Turn:
+        """The same functions as steps of another system, in a process of its own."""
+        turn = run_peer(peer, python, self.written(), kind=self.kind)
+        return self._turn(turn.fresh, turn.again)
+
+    def sides(self, peers: Sequence[Peer], python: str | None) -> dict[str, Callable[[], Turn]]:
+        """All that take turns."""
+        others = {peer.name: partial(self.by, peer, python) for peer in peers} if python else {}
+        return {OURS: self.by_millstream, PLAIN: self.plainly, **others}
+
     def _turn(self, fresh: float, again: float) -> Turn:
         return Turn(1e3 * fresh / self.count, 1e3 * again / self.count)
 
@@ -77,7 +90,7 @@ class Steps:
 
 def same_result(made: Steps) -> bool:
     """Whether the graph gives what the calls give, fresh and from the store."""
-    from benchmarks._kernel_graph import call_plainly, steps_of, run_graph  # noqa: PLC0415
+    from benchmarks._kernel_graph import call_plainly, run_graph, steps_of  # noqa: PLC0415
 
     module = made.module()
     steps, store = steps_of(module), Path(str(module.__file__)).parent / "store"
@@ -87,38 +100,40 @@ def same_result(made: Steps) -> bool:
 
 def measure(options: Options) -> Finding:
     """Both kinds, ours and the others in turns."""
+    peers, versions = installed(options.peers)
     with tempfile.TemporaryDirectory(prefix="millstream-benchmark.") as name:
         kinds = [Steps(Path(name).resolve(), kind, SHORT if options.quick else LONG) for kind in KINDS]
-        wrong = [steps.kind for steps in kinds if not same_result(steps)]
+        wrong = [each.kind for each in kinds if not same_result(each)]
         if wrong:
             raise RuntimeError(f"the graph does not give what plain calls give: {', '.join(wrong)}")
-        sides = {(steps.kind, who): act for steps in kinds for who, act in (("ours", steps.by_millstream), ("plain", steps.plainly))}
-        gave = in_turns(sides, options.repeats)
+        gave = in_turns({(each.kind, who): act for each in kinds for who, act in each.sides(peers, options.peers).items()}, options.repeats)
     cases: list[Case] = []
     net: dict[str, dict[str, float]] = {}
-    for steps in kinds:
-        ours, plain = gave[steps.kind, "ours"], gave[steps.kind, "plain"]
-        cases += [
-            Case(f"{steps.kind}, fresh / plain calls", "CPU ms a step", [each.fresh for each in ours], [each.fresh for each in plain]),
-            Case(f"{steps.kind}, again / plain calls", "CPU ms a step", [each.again for each in ours], [each.again for each in plain]),
-        ]
-        net[steps.kind] = {"fresh": _net(cases[-2].ours, cases[-2].plain), "again": _median(cases[-1].ours)}
+    for kind in KINDS:
+        ours, plain = gave[kind, OURS], gave[kind, PLAIN]
+        for who in (PLAIN, *(peer.name for peer in peers)):
+            cases += _cases(kind, who, ours, gave[kind, who])
+        net[kind] = {"fresh": _net(ours, plain), "again": round(statistics.median(each.again for each in ours), 3)}
     holds = all(each["fresh"] <= MOST_FRESH and each["again"] <= MOST_AGAIN for each in net.values())
     claim = f"{kinds[0].count} trivial steps cost at most {MOST_FRESH} CPU ms a step above plain calls, {MOST_AGAIN} if nothing changed"
-    return Finding(claim, holds, cases, {"CPU ms a step above plain calls": net})
+    return Finding(claim, holds, cases, {"CPU ms a step above plain calls": net, **versions})
 
 
-def _net(ours: Sequence[float], plain: Sequence[float]) -> float:
-    return round(statistics.median(our - other for our, other in zip(ours, plain, strict=True)), 3)
+def _cases(kind: str, who: str, ours: Sequence[Turn], other: Sequence[Turn]) -> list[Case]:
+    unit = "CPU ms a step"
+    return [
+        Case(f"{kind}, fresh / {who}", unit, [each.fresh for each in ours], [each.fresh for each in other]),
+        Case(f"{kind}, again / {who}", unit, [each.again for each in ours], [each.again for each in other]),
+    ]
 
 
-def _median(values: Sequence[float]) -> float:
-    return round(statistics.median(values), 3)
+def _net(ours: Sequence[Turn], plain: Sequence[Turn]) -> float:
+    return round(statistics.median(mine.fresh - other.fresh for mine, other in zip(ours, plain, strict=True)), 3)
 
 
 def main() -> None:
     """Measure and tell."""
-    options = read_options(__doc__, repeats=7, sizes=True)
+    options = read_options(__doc__, repeats=7, sizes=True, peers=NEEDED)
     tell(measure(options), options)
 
 

@@ -10,12 +10,15 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from benchmarks._measure import Case, Finding, Options, in_turns, load_file, read_options, spent_here, tell
+from benchmarks._peers import NEEDED, Peer, installed, run_peer
 from benchmarks._table_steps import STEPS, VARIANTS, module_text, river_text, seed_text
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from millstream.project import Project
 
+OURS, PLAIN, STORED = "millstream", "plain calls", "calls and write_parquet"
 MOST = {"adds": 2.0, "rewrites": 4.0}
 MOST_AGAIN = 0.2
 MOST_BYTES = 300_000_000
@@ -48,9 +52,9 @@ class Chain:
         self.folder.mkdir()
         (self.folder / "seed.csv").write_text(seed_text(rows), encoding="utf-8")
         (self.folder / "river.py").write_text(river_text(f"chain_{variant}"), encoding="utf-8")
-        functions = self.folder / f"chain_{variant}.py"
-        functions.write_text(module_text(variant), encoding="utf-8")
-        self.functions = load_file(functions)
+        self.file = self.folder / f"chain_{variant}.py"
+        self.file.write_text(module_text(variant), encoding="utf-8")
+        self.functions = load_file(self.file)
 
     def by_millstream(self) -> Turn:
         """A project opened anew with an empty store, and once more."""
@@ -64,7 +68,8 @@ class Chain:
 
     def plainly(self) -> Turn:
         """One call after the other."""
-        return Turn(spent_here(lambda: call_plainly(self.functions, self.folder)).cpu)
+        spent = spent_here(lambda: call_plainly(self.functions, self.folder))
+        return Turn(spent.cpu, spent.cpu)
 
     def stored_plainly(self) -> Turn:
         """The same, every table written as Parquet."""
@@ -73,6 +78,16 @@ class Chain:
         stored.mkdir()
         spent = spent_here(lambda: call_plainly(self.functions, self.folder, stored))
         return Turn(spent.cpu, size=sum(file.stat().st_size for file in stored.iterdir()))
+
+    def by(self, peer: Peer, python: str) -> Turn:
+        """The same functions as steps of another system, in a process of its own."""
+        turn = run_peer(peer, python, self.file, kind="tables", arguments=[str(self.folder / "seed.csv")])
+        return Turn(turn.fresh, turn.again, size=turn.size)
+
+    def sides(self, peers: Sequence[Peer], python: str | None) -> dict[str, Callable[[], Turn]]:
+        """All that take turns."""
+        others = {peer.name: partial(self.by, peer, python) for peer in peers} if python else {}
+        return {OURS: self.by_millstream, PLAIN: self.plainly, STORED: self.stored_plainly, **others}
 
     def check(self) -> None:
         """What is stored is what the calls give."""
@@ -106,42 +121,43 @@ def call_plainly(functions: ModuleType, folder: Path, stored: Path | None = None
 
 
 def measure(options: Options) -> Finding:
-    """Every variant, ours and plain calls in turns."""
+    """Every variant, ours and the others in turns."""
     rows = FEW_ROWS if options.quick else ROWS
+    peers, versions = installed(options.peers)
     with tempfile.TemporaryDirectory(prefix="millstream-benchmark.") as name:
         chains = [Chain(Path(name).resolve(), variant, rows) for variant in VARIANTS]
         for chain in chains:
             chain.check()
-        acts = {"ours": Chain.by_millstream, "plain": Chain.plainly, "stored": Chain.stored_plainly}
-        sides = {(chain.variant, who): (lambda act=act, chain=chain: act(chain)) for chain in chains for who, act in acts.items()}
+        sides = {(each.variant, who): act for each in chains for who, act in each.sides(peers, options.peers).items()}
         gave = in_turns(sides, options.repeats, warm=False)
-    cases: list[Case] = []
-    for variant in VARIANTS:
-        ours, plain, stored = (gave[variant, who] for who in acts)
-        fresh = [each.fresh for each in ours]
-        cases += [
-            Case(f"{variant}, fresh / plain calls", "CPU s", fresh, [each.fresh for each in plain]),
-            Case(f"{variant}, fresh / calls and write_parquet", "CPU s", fresh, [each.fresh for each in stored]),
-            Case(f"{variant}, again / plain calls", "CPU s", [each.again for each in ours], [each.fresh for each in plain]),
-            Case(f"{variant}, on disk / five files", "MB", [each.size / 1e6 for each in ours], [each.size / 1e6 for each in stored]),
-        ]
-    found = {case.name: case for case in cases}
-    executed = sum(turn.executed for variant in VARIANTS for turn in gave[variant, "ours"])
+    others = [PLAIN, STORED, *(peer.name for peer in peers)]
+    cases = [case for variant in VARIANTS for who in others for case in _cases(variant, who, gave[variant, OURS], gave[variant, who])]
+    ratios = {case.name: case.ratio for case in cases}
+    turns = [turn for variant in MOST for turn in gave[variant, OURS]]
     held = {
-        **{f"{variant} fresh": found[f"{variant}, fresh / plain calls"].ratio <= most for variant, most in MOST.items()},
-        "again": executed == 0 and all(statistics.median(found[f"{variant}, again / plain calls"].ours) <= MOST_AGAIN for variant in MOST),
-        "disk": max(found["adds, on disk / five files"].ours) * 1e6 <= MOST_BYTES,
+        **{f"{variant}, fresh": ratios[f"{variant}, fresh / {PLAIN}"] <= most for variant, most in MOST.items()},
+        "again": statistics.median(turn.again for turn in turns) <= MOST_AGAIN and not any(turn.executed for turn in turns),
+        "on disk": max(turn.size for turn in gave["adds", OURS]) <= MOST_BYTES,
     }
     claim = (
         f"five steps that pass {rows:,} × 10 cost at most {MOST['adds']} times the CPU of plain calls if each adds a column,"
         f" {MOST['rewrites']} times if all are rewritten; again at most {MOST_AGAIN} CPU s and no step; at most {MOST_BYTES // 10**6} MB"
     )
-    return Finding(claim, all(held.values()), cases, {"held": held, "steps that ran again": executed})
+    return Finding(claim, all(held.values()), cases, {"held": held, **versions})
+
+
+def _cases(variant: str, who: str, ours: Sequence[Turn], other: Sequence[Turn]) -> list[Case]:
+    cases = [Case(f"{variant}, fresh / {who}", "CPU s", [each.fresh for each in ours], [each.fresh for each in other])]
+    if who != STORED:
+        cases.append(Case(f"{variant}, again / {who}", "CPU s", [each.again for each in ours], [each.again for each in other]))
+    if who != PLAIN:
+        cases.append(Case(f"{variant}, on disk / {who}", "MB", [each.size / 1e6 for each in ours], [each.size / 1e6 for each in other]))
+    return cases
 
 
 def main() -> None:
     """Measure and tell."""
-    options = read_options(__doc__, repeats=5, sizes=True)
+    options = read_options(__doc__, repeats=5, sizes=True, peers=NEEDED)
     tell(measure(options), options)
 
 
