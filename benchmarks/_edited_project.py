@@ -384,4 +384,4 @@ EDITS: Sequence[Edit] = (
     Edit("unrelated function changed", "cleaning.py", "head(1)", "head(2)"),
     Edit("unrelated function added", "shapes.py", "class Shift", "def unused() -> int:\n    return 1\n\n\nclass Shift"),
 )
-QUICK = ("method of a class of another module", "data: a day appended", "comment")
+QUICK = ("data: a day appended", "comment")

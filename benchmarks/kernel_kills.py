@@ -24,7 +24,7 @@ from benchmarks._told import Told, parse
 
 KILLS = 50
 PAIRS, FEW_PAIRS = 5, 1
-ROWS, FEW_ROWS = 100_000, 5_000
+ROWS, FEW_ROWS = 100_000, 2_000
 SEED = 4
 
 

@@ -30,7 +30,7 @@ OURS, PLAIN, STORED = "millstream", "plain calls", "calls and write_parquet"
 MOST = {"adds": 2.0, "rewrites": 4.0}
 MOST_AGAIN = 0.2
 MOST_BYTES = 300_000_000
-ROWS, FEW_ROWS = 2_000_000, 50_000
+ROWS, FEW_ROWS = 2_000_000, 20_000
 
 
 @dataclass(frozen=True, slots=True)

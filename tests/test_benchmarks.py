@@ -60,7 +60,7 @@ def test_benchmark_refuses_to_measure_nothing() -> None:
 
 
 def test_kernel_benchmarks_are_told_as_one() -> None:
-    """With `--quick` each part runs once; what edits and kills claim is no speed, so it holds at this size too; a system that is not here is named."""
+    """With `--quick` each part runs once; what edits and kills claim is no speed, so it holds at this size too; a missing system is named."""
     told = json.loads(run_benchmark("kernel", "--quick", "--json"))["benchmarks"]
 
     assert list(told) == ["kernel_steps", "kernel_tables", "start_up", "kernel_edits", "kernel_kills"]
