@@ -190,11 +190,13 @@ class Base:
 TRACING = """
 import functools
 
+import polars as pl
+
 
 def rounded(function):
     @functools.wraps(function)
-    def inner(frame):
-        return function(frame).with_columns(value=function(frame)["value"].round(2))
+    def inner(readings):
+        return function(readings).with_columns(pl.col("value").round(2))
 
     return inner
 """

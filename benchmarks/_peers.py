@@ -136,12 +136,17 @@ def run_peer(peer: Peer, python: str, module: Path, *, kind: str, arguments: Seq
     shutil.rmtree(store, ignore_errors=True)
     store.mkdir()
     program.write_text(COMMON + peer.program, encoding="utf-8")
-    command = [python, str(program), str(module), str(store), kind, *arguments]
-    ended = subprocess.run(command, cwd=module.parent, env=_environment(), capture_output=True, text=True, check=False)
+    output = output_of(peer, [python, str(program), str(module), str(store), kind, *arguments], module.parent)
+    told = json.loads(output.splitlines()[-1])
+    return PeerTurn(told["fresh"], told["again"], told["size"])
+
+
+def output_of(peer: Peer, command: Sequence[str], folder: Path) -> str:
+    """What a program of another system prints; ends the benchmark with the last lines of stderr if it fails."""
+    ended = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
     if ended.returncode:
         sys.exit(f"{peer.name} ended with exit code {ended.returncode}:\n{ended.stderr[-2000:]}")
-    told = json.loads(ended.stdout.splitlines()[-1])
-    return PeerTurn(told["fresh"], told["again"], told["size"])
+    return ended.stdout
 
 
 def _ask(python: str, program: str) -> str | None:
