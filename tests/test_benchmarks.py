@@ -57,3 +57,13 @@ def test_benchmark_refuses_to_measure_nothing() -> None:
         run_benchmark("start_up", "--repeats", "0")
 
     assert "at least 1" in refused.value.stderr
+
+
+def test_kernel_benchmarks_are_told_as_one() -> None:
+    """With `--quick` each part runs once; what edits and kills claim is no speed, so it holds at this size too; a missing system is named."""
+    told = json.loads(run_benchmark("kernel", "--quick", "--json"))["benchmarks"]
+
+    assert list(told) == ["kernel_steps", "kernel_tables", "start_up", "kernel_edits", "kernel_kills"]
+    assert told["kernel_edits"]["holds"], told["kernel_edits"]["rows"]
+    assert told["kernel_kills"]["holds"], told["kernel_kills"]["facts"]
+    assert told["kernel_tables"]["facts"]["Kedro"].startswith("not installed")
