@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from millstream.errors import ColumnError
 from millstream.preparation.columns import find_column, kind_of, read_values, value_of
 from millstream.preparation.records import LARGEST, Codes, InputColumn, OneHot, Preparation, QuantileNormal, Step
 
@@ -21,20 +22,21 @@ TREES_ONE_IN, LINEAR_ONE_IN = 10_000, 1_000
 LINEAR_MOST_LEVELS = 100
 
 
-def fit_preparation(frame: pl.DataFrame, columns: Sequence[str], *, kind: Literal["trees", "linear"]) -> Preparation:
+def fit_preparation(frame: pl.DataFrame, columns: Sequence[str], *, kind: Literal["trees", "linear", "plain"]) -> Preparation:
     """Learn from the training rows how `columns` become a matrix; the order of the rows does not matter.
 
     Args:
         frame: the training rows only.
         columns: the feature columns, in the order of the matrix.
-        kind: for trees, values as float32 and levels as codes; for linear models, normal scores and one-hot levels.
+        kind: for trees, values as float32 and levels as codes; for linear models, normal scores and one-hot levels; plain: numbers and
+            booleans as they are.
 
     Raises:
         ColumnError: a column is missing or of a type that is no feature.
     """
     found = [find_column(frame, column) for column in columns]
     inputs = tuple(InputColumn(series.name, kind_of(series), nullable=_is_nullable(series)) for series in found)
-    fit_step = _fit_trees_step if kind == "trees" else _fit_linear_step
+    fit_step = {"trees": _fit_trees_step, "linear": _fit_linear_step, "plain": _fit_plain_step}[kind]
     steps = tuple(fit_step(frame, column) for column in inputs)
     outputs = tuple(name for step in steps for name in _output_names(step))
     return Preparation(kind, inputs, outputs, steps)
@@ -48,6 +50,13 @@ def _fit_trees_step(frame: pl.DataFrame, column: InputColumn) -> Step:
     series = frame[column.name]
     if column.kind == "level":
         return Codes(column.name, _frequent_levels(series, TREES_ONE_IN))
+    return value_of(series, column.kind)
+
+
+def _fit_plain_step(frame: pl.DataFrame, column: InputColumn) -> Step:
+    series = frame[column.name]
+    if column.kind not in {"number", "boolean"}:
+        raise ColumnError(f"column '{column.name}' is {series.dtype}, not a number", hint="make a number of it in a step")
     return value_of(series, column.kind)
 
 

@@ -101,7 +101,7 @@ Step = Number | Boolean | Moment | Empty | Codes | OneHot | QuantileNormal
 class Preparation(msgspec.Struct, frozen=True):
     """A fitted preparation: one step per input column, their `outputs` side by side in the order of the inputs."""
 
-    kind: Literal["trees", "linear"]
+    kind: Literal["trees", "linear", "plain"]
     inputs: tuple[InputColumn, ...]
     outputs: tuple[str, ...]
     steps: tuple[Step, ...]
