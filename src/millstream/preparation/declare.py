@@ -19,7 +19,7 @@ MOST_TERMS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Impute:
-    """Missing values become `filling`; numbers get a second column that says where."""
+    """Missing values become `filling`; a number that was missing among the training rows gets a second column that says where."""
 
     filling: Filling = "median"
     columns: tuple[str, ...] | None = None
@@ -99,8 +99,8 @@ Preparing = PreparationStep | Transformer
 def impute(filling: Filling = "median", /, *, columns: Columns | None = None) -> Impute:
     """Fill in missing values, and say in a second column where a number was missing: `impute("median")`.
 
-    `filling`: the median, mean or most frequent value of the training rows, or zero; texts take the most frequent one.
-    `columns`: only these; default: all that have missing values.
+    `filling`: the median, mean or most frequent value of the training rows, or zero. `columns`: only these; default: all numbers, and
+    with the most frequent value all texts too.
     """
     expect_choice(filling, get_args(Filling), "prepare.impute: filling")
     return Impute(filling, _columns(columns, "impute"))

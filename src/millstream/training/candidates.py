@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 import numpy as np
@@ -15,8 +15,11 @@ from millstream.errors import ColumnError, DeclarationError, StoreError, did_you
 from millstream.kernel.fingerprint import fingerprint_value, versions
 from millstream.kernel.records import Cause
 from millstream.kernel.signing import load_signed, sign_pickle
+from millstream.preparation.declare import PreparationStep
 from millstream.preparation.fit import fit_preparation
+from millstream.preparation.fit_declared import Truth, fit_declared
 from millstream.preparation.records import Preparation
+from millstream.preparation.target_means import blocks_of
 from millstream.preparation.vector_body import prepare_matrix
 from millstream.training.data import Fit, TrainingData
 from millstream.training.declare import Estimator, Method
@@ -41,12 +44,14 @@ class Candidate:
 
     name: str
     method: Fittable | Estimator
+    prepare: tuple[PreparationStep, ...] = ()
 
     def causes(self) -> tuple[Cause, ...]:
         """What its fit depends on besides data, seed and rounds."""
         if isinstance(self.method, Fittable):
             return (Cause(f"method {self.name}", repr(self.method)), *versions(*_libraries(self.method)))
-        return (Cause(f"method {self.name}", type(self.method).__qualname__), *fingerprint_value(self.name, self.method))
+        method = Cause(f"method {self.name}", type(self.method).__qualname__)
+        return (method, Cause(f"prepare of {self.name}", repr(self.prepare)), *fingerprint_value(self.name, self.method))
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -100,10 +105,11 @@ def candidates_of(methods: Sequence[Method], *, where: str | None = None) -> tup
     fitted = [each for method in methods for each in _fitted(method, where)]
     listed = fitted if any(isinstance(each, Baseline) for each in fitted) else [Baseline(), *fitted]
     named: list[Candidate] = []
-    for method in listed:
-        name = type(method).__name__.lower() if isinstance(method, Fittable) else type(method).__name__
+    for method, given in zip(listed, [_prepare_of(each, where) for each in listed], strict=True):
+        bare = cast("Estimator", method.estimator) if isinstance(method, Wrapped) else method
+        name = type(bare).__name__.lower() if isinstance(bare, Fittable) else type(bare).__name__
         alike = sum(each.name == name or each.name.startswith(f"{name}_") for each in named)
-        named.append(Candidate(f"{name}_{alike + 1}" if alike else name, method))
+        named.append(Candidate(f"{name}_{alike + 1}" if alike else name, bare, given))
     return tuple(named)
 
 
@@ -120,33 +126,40 @@ def check_candidates(candidates: Sequence[Candidate], problem: Problem, columns:
             raise ColumnError(f"methods.baseline: '{method.column}' is no feature", where=where, hint=hint)
 
 
-def _fitted(method: Method, where: str | None) -> Sequence[Fittable | Estimator]:
+def _fitted(method: Method, where: str | None) -> Sequence[Fittable | Wrapped | Estimator]:
     """What is fitted of a method: a portfolio is several."""
-    if isinstance(method, Ensemble):
-        raise DeclarationError("methods.ensemble() can be declared, but is not trained yet", where=where, hint="leave it out of methods")
-    if getattr(method, "prepare", ()) and isinstance(method, Fittable | Wrapped):
-        named = "estimator" if isinstance(method, Wrapped) else type(method).__name__.lower()
-        raise DeclarationError(
-            f"methods.{named}: prepare=[…] can be declared, but is not trained yet",
-            where=where,
-            hint="leave it out: the method then prepares its columns by itself",
-        )
     match method:
         case Portfolio():
             return PORTFOLIO
-        case Wrapped(estimator=estimator):
-            return [cast("Estimator", estimator)]
+        case Ensemble():
+            raise DeclarationError("methods.ensemble() can be declared, but is not trained yet", where=where, hint="leave it out of methods")
         case _:
             return [method]
 
 
+def _prepare_of(method: Fittable | Wrapped | Estimator, where: str | None) -> tuple[PreparationStep, ...]:
+    """The steps of a method's own preparation; none for the automatic one."""
+    if isinstance(method, Baseline) or not isinstance(method, Fittable | Wrapped):
+        return ()
+    other = next((each for each in method.prepare if not isinstance(each, PreparationStep)), None)
+    if other is not None:
+        message = f"prepare: a {type(other).__name__} object can be declared, but is not trained yet"
+        raise DeclarationError(message, where=where, hint="steps of ms.prepare are")
+    return tuple(each for each in method.prepare if isinstance(each, PreparationStep))
+
+
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """What is learnt from which columns, with which seed."""
+    """What is learnt from which columns, with which seed.
+
+    `together` has one number a row, the same for rows that the split keeps together; `in_order`: rows stand in order of their time.
+    """
 
     features: Sequence[str]
     problem: Problem
     seed: int
+    together: NDArray[np.int64] | None = None
+    in_order: bool = False
 
 
 def fit_candidate(
@@ -154,20 +167,27 @@ def fit_candidate(
 ) -> FittedCandidate:
     """Fit preparation and method on these rows only. A pure function: no clock, no other rows; `validation` rows only say when to stop."""
     method, task = candidate.method, learning.problem.task
-    frame, target = rows
-    preparation = _preparation(method, learning.features, frame)
+    preparation, matrix = _prepared(candidate, learning, rows)
     held = (None, None) if validation is None or rounds is not None else (prepare_matrix(preparation, validation[0]), validation[1])
-    data = TrainingData(prepare_matrix(preparation, frame), target, task, *held)
+    data = TrainingData(matrix, rows[1], task, *held)
     if isinstance(method, Fittable):
         fit = _fit(method, data, seed=learning.seed, rounds=rounds)
         return FittedCandidate(preparation, fit.fitted, None, fit.rounds, task)
     return FittedCandidate(preparation, None, fit_estimator(method, data, seed=learning.seed), None, task)
 
 
-def _preparation(method: Fittable | Estimator, features: Sequence[str], frame: pl.DataFrame) -> Preparation:
+def _prepared(candidate: Candidate, learning: Learning, rows: Labelled) -> tuple[Preparation, NDArray[np.float64]]:
+    """The preparation of a method, and the matrix that it learns from."""
+    method, (frame, target) = candidate.method, rows
+    kind: Literal["trees", "linear"] = "linear" if isinstance(method, Linear | Neighbours) else "trees"
+    if candidate.prepare:
+        block = blocks_of(frame.height, together=learning.together, in_order=learning.in_order, seed=learning.seed)
+        return fit_declared(frame, learning.features, candidate.prepare, kind=kind, truth=Truth(target, block))
     if isinstance(method, Baseline):
-        return fit_preparation(frame, [method.column] if method.column is not None else [], kind="plain")
-    return fit_preparation(frame, features, kind="linear" if isinstance(method, Linear | Neighbours) else "trees")
+        preparation = fit_preparation(frame, [method.column] if method.column is not None else [], kind="plain")
+    else:
+        preparation = fit_preparation(frame, learning.features, kind=kind)
+    return preparation, prepare_matrix(preparation, frame)
 
 
 def _fit(method: Fittable, data: TrainingData, *, seed: int, rounds: int | None) -> Fit:

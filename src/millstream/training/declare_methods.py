@@ -1,6 +1,6 @@
 """The methods that come with millstream: `ms.methods`. Any object with `fit` and `predict` is a method too.
 
-`prepare`: a list of `ms.prepare` steps instead of the automatic preparation; such a list can be declared, and is not trained yet.
+`prepare`: a list of `ms.prepare` steps instead of the automatic preparation.
 `class_weight="balanced"`: both classes weigh the same in the fit, so probabilities are too high for the rarer one.
 """
 

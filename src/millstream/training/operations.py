@@ -163,8 +163,11 @@ class Training:
     def _fit(
         self, candidate: Candidate, rows: Rows, mask: NDArray[np.bool_], *, rounds: int | None = None, validation: Labelled | None = None
     ) -> FittedCandidate:
-        learning = Learning(rows.features, rows.problem, self.model.seed)
-        return fit_candidate(candidate, learning, (rows.frame.filter(pl.Series(mask)), rows.target[mask]), validation=validation, rounds=rounds)
+        frame, split = rows.frame.filter(pl.Series(mask)), self.model.split
+        together = _groups(frame, split.columns) if isinstance(split, GroupSplit) else None
+        in_order = not frame.get_column(ASKED).null_count() and not isinstance(split, RandomSplit)
+        learning = Learning(rows.features, rows.problem, self.model.seed, together, in_order)
+        return fit_candidate(candidate, learning, (frame, rows.target[mask]), validation=validation, rounds=rounds)
 
     def _kept(self, columns: Sequence[str]) -> Sequence[str]:
         """What slices and split read besides features."""
