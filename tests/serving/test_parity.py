@@ -193,6 +193,13 @@ def test_probes_are_kept_with_the_version(served: Served) -> None:
     assert again.tolist() == served.opened.candidate.scores(probes).tolist()
 
 
+def test_answers_for_some_rows(served: Served) -> None:
+    """One after the other, as each alone."""
+    rows, predictor = served.rows.head(5).select(field.name for field in served.predictor().fields()), served.predictor()
+    alone = [predictor.answer(row, "") for row in rows.iter_rows(named=True)]
+    assert predictor.predict(rows).rows() == [(answer.prediction, answer.probability) for answer in alone]
+
+
 # a wrong online state
 
 

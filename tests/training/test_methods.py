@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 import millstream as ms
 from millstream.errors import ColumnError, DeclarationError, MillstreamError
@@ -50,23 +51,27 @@ def test_portfolio_is_several_methods() -> None:
     assert names == ["baseline", "boosting", "boosting_2", "boosting_3", "linear", "forest"]
 
 
+def test_estimator_with_a_preparation() -> None:
+    """It keeps its name, and the steps are another candidate's causes."""
+    steps = [ms.prepare.impute(), ms.prepare.scale()]
+    first, second = candidates_of([ms.methods.estimator(DummyClassifier(), prepare=steps), DummyClassifier()])[1:]
+    assert (first.name, second.name, list(first.prepare)) == ("DummyClassifier", "DummyClassifier_2", steps)
+    assert {cause.value for cause in first.causes()} != {cause.value for cause in second.causes()}
+
+
 def test_estimator_without_preparation_is_itself() -> None:
     """Wrapping alone changes nothing."""
     dummy = DummyClassifier()
     assert [each.method for each in candidates_of([ms.methods.estimator(dummy)])][1] is dummy
 
 
-PREPARED = [ms.prepare.impute()]
-
-
 @pytest.mark.parametrize(
     ("method", "told"),
     [
         (ms.methods.ensemble(), "methods.ensemble() can be declared, but is not trained yet"),
-        (ms.methods.linear(prepare=PREPARED), "methods.linear: prepare=[…] can be declared, but is not trained yet"),
-        (ms.methods.estimator(DummyClassifier(), prepare=PREPARED), "methods.estimator: prepare=[…] can be declared, but is not trained yet"),
+        (ms.methods.linear(prepare=[StandardScaler()]), "prepare: a StandardScaler object can be declared, but is not trained yet"),
     ],
-    ids=["ensemble", "linear", "estimator"],
+    ids=["ensemble", "transformer"],
 )
 def test_what_is_not_trained_yet(method: Any, told: str) -> None:
     """One sentence with the line of the model, before anything is fitted."""
@@ -98,6 +103,13 @@ def test_options_that_cannot_be_meant(declare: Callable[[], object], told: str) 
 def weight(value: object) -> Any:
     """What a type checker would not let pass."""
     return value
+
+
+def test_a_step_that_names_no_feature() -> None:
+    """Before anything is fitted, with the line of the model."""
+    candidates = candidates_of([ms.methods.linear(prepare=[ms.prepare.log(columns="Lot_Aera")])])
+    with pytest.raises(ColumnError, match=r"methods\.linear: 'Lot_Aera' is no feature\n  at shop\.py:7\n  did you mean 'Lot_Area'\?"):
+        check_candidates(candidates, NUMBERS, ["Lot_Area"], where="shop.py:7")
 
 
 NUMBERS, CLASSES = Problem("regression", "rmse"), Problem("binary", "roc_auc", (0, 1))

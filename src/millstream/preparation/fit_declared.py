@@ -25,6 +25,7 @@ from millstream.preparation.records import (
     Chain,
     Codes,
     Curve,
+    Empty,
     Encoded,
     Fill,
     InputColumn,
@@ -179,7 +180,7 @@ def _forms(step: declare.PreparationStep) -> set[Form]:
 
 
 def _chosen(step: declare.PreparationStep, tracks: Sequence[Track]) -> list[Track]:
-    """The tracks that a step takes: those it names, or all that it is made for."""
+    """The tracks that a step takes: those it names, or all that it is made for; a column of nulls alone fits any step."""
     forms, verb = _forms(step), f"prepare.{VERBS[type(step)]}"
     if step.columns is None:
         return [track for track in tracks if track.form in forms]
@@ -187,7 +188,7 @@ def _chosen(step: declare.PreparationStep, tracks: Sequence[Track]) -> list[Trac
     for name in step.columns:
         if name not in known:
             raise ColumnError(f"{verb}: '{name}' is no feature", hint=did_you_mean(name, known) or f"the features are {', '.join(sorted(known))}")
-    named = [track for track in tracks if track.column.name in step.columns]
+    named = [track for track in tracks if track.column.name in step.columns and not (isinstance(track.source, Empty) and track.form not in forms)]
     for track in named:
         if track.form not in forms:
             is_now = "used up by an earlier step" if track.form == "done" else f"a {track.form} here"
@@ -216,7 +217,7 @@ def _filling(present: Numbers, filling: declare.Filling) -> float:
         case "median":
             return float(np.median(present))
         case "mean":
-            return math.fsum(present.tolist()) / present.size
+            return _mean(present)
         case "most_frequent":
             values, counts = np.unique(present, return_counts=True)
             return float(values[counts.argmax()])
@@ -227,9 +228,15 @@ def _filling(present: Numbers, filling: declare.Filling) -> float:
 def _scaling(present: Numbers) -> Scaling:
     if not present.size:
         return Scaling(0.0, 1.0)
-    centre = math.fsum(present.tolist()) / present.size
-    spread = math.sqrt(math.fsum(((present - centre) ** 2).tolist()) / present.size)
-    return Scaling(centre, spread or 1.0)
+    centre = _mean(present)
+    distances = np.abs(present - centre)
+    farthest = float(distances.max())
+    return Scaling(centre, (farthest * math.sqrt(_mean((distances / farthest) ** 2)) if farthest else 0.0) or 1.0)
+
+
+def _mean(numbers: Numbers) -> float:
+    """The same in any order of the numbers, and never beyond them."""
+    return math.fsum((numbers / numbers.size).tolist())
 
 
 def _frequent(track: Track, share: float) -> tuple[str, ...]:
@@ -255,6 +262,8 @@ def _finish(track: Track, kind: Literal["trees", "linear"]) -> Step:
     if track.values is None or track.source is None:
         return _codes(track, kind)
     if kind == "linear":
+        if isinstance(track.source, Empty):
+            track.add(Fill(0.0))
         if np.isnan(track.values).any():
             hint = "put ms.prepare.impute() into the list"
             raise ColumnError(f"column '{track.column.name}' has missing values after prepare, which this method cannot take", hint=hint)

@@ -129,7 +129,8 @@ def operate(operation: Operation, values: NDArray[np.float64]) -> NDArray[np.flo
             logarithms = np.array([math.log1p(value) for value in np.abs(values).tolist()], dtype=np.float64)
             return np.copysign(logarithms, values)
         case Scaling(centre, spread):
-            return (values - centre) / spread
+            with np.errstate(over="ignore"):
+                return (values - centre) / spread
         case Curve(knots, normals):
             place = np.searchsorted(np.array(knots), values, side="right")
             origin, base, rise, width = np.array(segments(knots, normals))[np.where(np.isnan(values), 0, place)].T

@@ -121,9 +121,11 @@ def check_candidates(candidates: Sequence[Candidate], problem: Problem, columns:
             raise DeclarationError(
                 f"methods.{candidate.name}: class_weight is for classes, but the label is a number", where=where, hint="leave it out"
             )
-        if isinstance(method, Baseline) and method.column is not None and method.column not in columns:
-            hint = did_you_mean(method.column, columns) or f"the features are {', '.join(columns)}"
-            raise ColumnError(f"methods.baseline: '{method.column}' is no feature", where=where, hint=hint)
+        named = [method.column] if isinstance(method, Baseline) and method.column is not None else []
+        for column in [*named, *(name for step in candidate.prepare for name in step.columns or ())]:
+            if column not in columns:
+                hint = did_you_mean(column, columns) or f"the features are {', '.join(columns)}"
+                raise ColumnError(f"methods.{candidate.name}: '{column}' is no feature", where=where, hint=hint)
 
 
 def _fitted(method: Method, where: str | None) -> Sequence[Fittable | Wrapped | Estimator]:
