@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import struct
-import zoneinfo
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -175,6 +174,8 @@ def _operation(operation: Operation, x: str, n: str, constants: dict[str, object
 
 
 def _calendar_part(part: Part, tz: str) -> Callable[[date], float]:
+    import zoneinfo  # noqa: PLC0415  loads more than scoring needs, and only calendars need it
+
     zone = zoneinfo.ZoneInfo(tz)
     of_date: dict[Part, Callable[[date], int]] = {
         "hour": lambda value: value.hour if isinstance(value, datetime) else 0,
