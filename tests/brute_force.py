@@ -11,11 +11,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Literal, TypeAlias
 
 Row: TypeAlias = Mapping[str, object]
 Key: TypeAlias = tuple[object, ...]
-Reduction: TypeAlias = Literal["count", "sum", "mean"]
+Reduction: TypeAlias = Literal["count", "sum", "mean", "std", "min", "max", "first", "last", "n_unique"]
+Value: TypeAlias = int | float | str | datetime | None
 
 STEPS_PER_UNIT = 2**20
 """Floats are added up as whole numbers of 2**-20."""
@@ -46,7 +48,7 @@ def newest_row(rows: Sequence[Row], facts: Facts, key: Key, at: datetime, *, max
     return newest if age <= timedelta(microseconds=max_age_us) else None
 
 
-def window(rows: Sequence[Row], facts: Facts, key: Key, at: datetime, *, width_us: int, column: str, reduction: Reduction) -> int | float | None:
+def window(rows: Sequence[Row], facts: Facts, key: Key, at: datetime, *, width_us: int, column: str, reduction: Reduction) -> Value:
     """`reduction` of `column` over the rows of `key` that count at `at` and happened in `[at - width, at)`.
 
     `key=()` with no key columns is all rows. Floats must be finite.
@@ -54,14 +56,49 @@ def window(rows: Sequence[Row], facts: Facts, key: Key, at: datetime, *, width_u
     assert facts.time is not None, "a window needs a time"
     start = at - timedelta(microseconds=width_us)
     inside = [row for row in rows_of_key(rows, facts, key) if counts(row, facts, at) and start <= moment(row, facts.time) < at]
-    values = [row[column] for row in inside if row[column] is not None]
+    valued = [row for row in inside if row[column] is not None]
     if reduction == "count":
-        return len(values)
+        return len(valued)
+    if reduction == "n_unique":
+        return len({row[column] for row in valued})
+    if reduction in {"first", "last"}:
+        return end_value(valued, facts, column, last=reduction == "last")
+    if reduction in {"min", "max"}:
+        return extreme([row[column] for row in valued], greatest=reduction == "max")
+    return added([row[column] for row in valued], reduction)
+
+
+def end_value(rows: Sequence[Row], facts: Facts, column: str, *, last: bool) -> Value:
+    """The value of the row that happened last, or first; of equal times the one known last, or first, then the later or earlier row."""
+    end: Row | None = None
+    for row in rows:
+        if end is None or (not happened_before(row, end, facts) if last else happened_before(row, end, facts)):
+            end = row
+    return None if end is None else plain(end[column])
+
+
+def extreme(values: Sequence[object], *, greatest: bool) -> Value:
+    """The greatest or smallest value; -0.0 is 0.0."""
+    best: Value = None
+    for value in map(plain, values):
+        if best is None or (value > best if greatest else value < best):  # type: ignore[operator]
+            best = value
+    return best + 0.0 if isinstance(best, float) else best
+
+
+def added(values: Sequence[object], reduction: Reduction) -> int | float | None:
+    """Sum, mean, or the standard deviation of a sample (none of fewer than two values)."""
     numbers = [number for number in values if isinstance(number, int | float)]
-    assert len(numbers) == len(values), f"{column} holds something that is not a number"
+    assert len(numbers) == len(values), "there is something that is not a number"
     if reduction == "sum":
         return total(numbers)
-    return float(total(numbers)) / len(numbers) if numbers else None
+    if reduction == "mean":
+        return float(total(numbers)) / len(numbers) if numbers else None
+    exact = [Fraction(number) if isinstance(number, int) else Fraction(grid_steps(number), STEPS_PER_UNIT) for number in numbers]
+    if len(exact) < 2:
+        return None
+    mean = sum(exact) / len(exact)
+    return math.sqrt(sum((number - mean) ** 2 for number in exact) / (len(exact) - 1))
 
 
 def total(numbers: Sequence[int | float]) -> int | float:
@@ -99,6 +136,12 @@ def happened_before(row: Row, other: Row, facts: Facts) -> bool:
         return False
     known_at = facts.known_at or facts.time
     return (moment(row, facts.time), moment(row, known_at)) < (moment(other, facts.time), moment(other, known_at))
+
+
+def plain(value: object) -> int | float | str | datetime:
+    """A value that can be compared."""
+    assert isinstance(value, int | float | str | datetime)
+    return value
 
 
 def moment(row: Row, column: str) -> datetime:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
+from typing import get_args
 
 import pytest
 from brute_force import Facts, Key, Reduction, Row, newest_row, window
@@ -13,6 +15,7 @@ NOON = datetime(2013, 6, 1, 12)
 WEATHER = Facts(("origin",), time="observed", delay_us=20 * MINUTE)
 CORRECTED = Facts(("origin",), time="observed", known_at="told")
 LANDINGS = Facts(("carrier",), time="landed")
+ENDS: list[Reduction] = ["first", "last"]
 
 
 def observed(hour: int, wind: float | None = None, origin: str = "JFK", minute: int = 0) -> Row:
@@ -127,10 +130,25 @@ def test_nulls_do_not_count() -> None:
     assert over_a_day(rows, "mean") == 4.5
 
 
-@pytest.mark.parametrize(("reduction", "answer"), [("count", 0), ("sum", 0), ("mean", None)])
-def test_empty_window(reduction: Reduction, answer: int | None) -> None:
-    """Nothing counts: zero rows, zero in sum, and no mean."""
+@pytest.mark.parametrize("reduction", get_args(Reduction))
+def test_empty_window(reduction: Reduction) -> None:
+    """Nothing counts: zero rows, values and sum, else nothing."""
+    answer = 0 if reduction in {"count", "sum", "n_unique"} else None
     assert over_a_day([landed(9, 4, carrier="AA"), landed(13, 4)], reduction) == answer
+
+
+def test_reductions_of_a_window() -> None:
+    """Worked out by hand: of 5, 1, 1 and 9 in the order of their times."""
+    rows = [landed(10, 1), landed(9, 5), landed(11, 9), landed(8, None), landed(10, 1)]
+    answers = {"min": 1, "max": 9, "first": 5, "last": 9, "n_unique": 3, "mean": 4.0, "std": math.sqrt(44 / 3)}
+    assert {name: over_a_day(rows, name) for name in get_args(Reduction) if name in answers} == answers
+
+
+def test_ends_of_a_window_at_equal_times() -> None:
+    """The last is the one told last, then the later row; the first the one told first, then the earlier row."""
+    rows = [told(10, 1.0, at=11), told(10, 2.0, at=10), told(10, 3.0, at=11), told(10, 4.0, at=10)]
+    ends = [window(rows, CORRECTED, ("JFK",), NOON, width_us=24 * HOUR, column="wind", reduction=each) for each in ENDS]
+    assert ends == [2.0, 3.0]
 
 
 def test_window_over_all_rows() -> None:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
         training_set,
     )
     from millstream.kernel.declare import Step, step
-    from millstream.kernel.triggers import Trigger, every
+    from millstream.kernel.triggers import Trigger, cron, every
     from millstream.maintenance.declare import retrain
     from millstream.monitoring.declare import Monitor, monitor
+    from millstream.preparation import declare as prepare
     from millstream.project import Project
     from millstream.serving.declare import Deployment, deploy
+    from millstream.serving.predictor import Predictor
     from millstream.sources.declare import Source, sink, source
     from millstream.training import declare_methods as methods
     from millstream.training.declare import Model, train
@@ -40,12 +42,14 @@ __all__ = [
     "MillstreamError",
     "Model",
     "Monitor",
+    "Predictor",
     "Project",
     "Source",
     "Step",
     "TrainingSet",
     "Trigger",
     "aggregate",
+    "cron",
     "deploy",
     "every",
     "feature_view",
@@ -54,6 +58,7 @@ __all__ = [
     "methods",
     "monitor",
     "on_demand",
+    "prepare",
     "retrain",
     "sink",
     "source",
@@ -77,16 +82,22 @@ if not TYPE_CHECKING:
             "training_set",
         ],
         "kernel.declare": ["Step", "step"],
-        "kernel.triggers": ["Trigger", "every"],
+        "kernel.triggers": ["Trigger", "cron", "every"],
         "maintenance.declare": ["retrain"],
         "monitoring.declare": ["Monitor", "monitor"],
         "project": ["Project"],
         "serving.declare": ["Deployment", "deploy"],
+        "serving.predictor": ["Predictor"],
         "sources.declare": ["Source", "sink", "source"],
         "training.declare": ["Model", "train"],
     }
     _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-    _NAMESPACES = {"gate": "evaluation.declare_gate", "methods": "training.declare_methods", "split": "evaluation.declare_split"}
+    _NAMESPACES = {
+        "gate": "evaluation.declare_gate",
+        "methods": "training.declare_methods",
+        "prepare": "preparation.declare",
+        "split": "evaluation.declare_split",
+    }
 
     def __getattr__(name: str) -> object:
         """Load a public name from its room when it is first used."""

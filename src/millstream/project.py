@@ -249,14 +249,35 @@ def name_declarations(module: ModuleType, made: Sequence[Declaration]) -> dict[D
 
 
 def _unbound_name(declaration: Declaration, made: Sequence[Declaration], names: Mapping[Declaration, str]) -> str:
-    if isinstance(declaration, Deployment):
-        return f"{names.get(declaration.model, 'model')}:deployment"
     own = getattr(declaration, "__name__", None) or declaration.noun.replace(" ", "_")
-    reader = next((each for each in made if _reads(each, declaration)), None)
-    called = names.get(reader) if reader is not None else None
-    name = f"{called}/{own}" if called else own
+    model = _model_of(declaration)
+    called = names.get(model, "model") if model else _bound_reader(declaration, made, names)
+    name = f"{called}{':' if model else '/'}{own}" if called else own
     taken = set(names.values())
     return name if name not in taken else next(f"{name}_{number}" for number in range(2, len(taken) + 3) if f"{name}_{number}" not in taken)
+
+
+def _model_of(declaration: Declaration) -> Model | None:
+    """The model that a deployment, a monitor or a retraining is of."""
+    match declaration:
+        case Deployment(model=model) | Retraining(model=model):
+            return model
+        case Monitor(deployment=deployment):
+            return deployment.model
+        case _:
+            return None
+
+
+def _bound_reader(declaration: Declaration, made: Sequence[Declaration], names: Mapping[Declaration, str]) -> str | None:
+    """The name of the first bound declaration that reads it, itself or through others that are bound to nothing."""
+    reading = [declaration]
+    for read in reading:
+        for reader in made:
+            if _reads(reader, read) and reader not in reading:
+                if reader in names and "/" not in names[reader]:
+                    return names[reader]
+                reading.append(reader)
+    return None
 
 
 def _reads(reader: Declaration, read: Declaration) -> bool:

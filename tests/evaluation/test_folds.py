@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from millstream.errors import ConfigurationError, ContractError
-from millstream.evaluation.declare import RandomSplit, TimeSplit
+from millstream.evaluation.declare import GroupSplit, RandomSplit, TimeSplit
 from millstream.evaluation.folds import NOT_YET_KNOWN, FoldPlan, assign_folds
 
 DAY = 86_400_000_000
@@ -204,3 +204,40 @@ def test_a_rare_class_needs_a_row_in_each_block() -> None:
     target[:2] = 1.0
     with pytest.raises(ContractError, match="would hold only rows of class 0"):
         assign_folds(RandomSplit(test=0.2, folds=4), asked=None, known=None, target=target, seed=0)
+
+
+def by_group(groups: list[int], *, test: float = 0.25, folds: int = 2, seed: int = 0) -> FoldPlan:
+    """The plan of a split by group."""
+    split = GroupSplit(("customer",), test=test, folds=folds)
+    numbers = np.array(groups, dtype=np.int64)
+    return assign_folds(split, asked=None, known=None, target=np.arange(numbers.size) * 1.5, seed=seed, groups=numbers)
+
+
+@settings(max_examples=100, deadline=None)
+@given(groups=st.lists(st.integers(0, 9), min_size=12, max_size=80), seed=st.integers(0, 9), folds=st.integers(2, 3))
+def test_a_group_is_in_one_block(groups: list[int], seed: int, folds: int) -> None:
+    """Never parted, and every block has rows."""
+    numbers = np.unique(groups, return_inverse=True)[1].tolist()
+    if len(set(numbers)) <= folds:
+        with pytest.raises(ContractError, match=f"groups .customer. are too few for {folds} folds"):
+            by_group(numbers, folds=folds, seed=seed)
+        return
+    plan = by_group(numbers, folds=folds, seed=seed)
+    blocks = [{int(fold) for fold, own in zip(plan.fold, numbers, strict=True) if own == group} for group in set(numbers)]
+    assert {len(block) for block in blocks} == {1}
+    assert set.union(*blocks) == {-2, *range(folds)}
+
+
+def test_blocks_of_groups_are_of_like_size() -> None:
+    """A quarter tests, and both folds have half of the rest, as nearly as groups of five rows allow."""
+    plan = by_group([group for group in range(40) for _ in range(5)])
+    assert plan.test_rows().sum() == 50
+    assert [int(plan.validation_rows(number).sum()) for number in range(2)] == [75, 75]
+
+
+def test_groups_are_drawn_by_the_seed() -> None:
+    """The same seed draws the same ones, another one others."""
+    groups = [group for group in range(40) for _ in range(5)]
+    plans = [by_group(groups, seed=seed).fold.tolist() for seed in (0, 0, 1)]
+    assert plans[0] == plans[1]
+    assert plans[0] != plans[2]

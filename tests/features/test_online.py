@@ -7,12 +7,14 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
 import pytest
 
 from millstream.errors import ColumnError
+from millstream.features.declared_views import Reduction
 from millstream.features.materialise import materialise
 from millstream.features.online import OnlineTable, OnlineView
 from millstream.features.views import JoinedView, Naming, OnDemand, View, WindowView
@@ -29,12 +31,9 @@ ON_TIME = Facts(("airport",), "observed")
 LATE = Facts(("airport",), "observed", "told", HOUR)
 COLUMNS = {
     "n": ("wind", "count"),
-    "names": ("sky", "count"),
-    "wind": ("wind", "sum"),
-    "mean": ("wind", "mean"),
-    "gusts": ("gust", "count"),
-    "gust": ("gust", "sum"),
     "gusty": ("gust", "mean"),
+    **{f"{column}_{each}": (column, each) for column in ("wind", "gust") for each in get_args(Reduction)},
+    **{f"{column}_{each}": (column, each) for column in ("sky", "observed") for each in ("count", "min", "max", "first", "last", "n_unique")},
 }
 
 LATEST = JoinedView("weather", 1, Naming(), None)

@@ -175,6 +175,13 @@ def test_a_trigger_counts_from_the_last_training_whatever_became_of_it(live: Liv
     assert turn(project, TRAINED + 60).trigger == "every 30d: last trained as of 2024-02-20"
 
 
+def test_a_cron_line_comes_round(live: Living) -> None:
+    """Four o'clock on the first of February is due on the second, and not at midnight before."""
+    project = live({'ms.every("30d")': 'ms.cron("0 4 1 * *")'})
+    assert turn(project, 31).trigger is None
+    assert turn(project, 32).trigger == "cron '0 4 1 * *': last trained as of 2024-01-21"
+
+
 @pytest.mark.parametrize(("joined", "fires"), [('ms.every("1d") & ms.every("50d")', False), ('ms.every("1d") | ms.every("50d")', True)])
 def test_triggers_are_joined(live: Living, joined: str, fires: bool) -> None:
     """`&` waits for both, `|` for one of them."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rivers import day, train_models, write_parcels
 
 from millstream.errors import StepError
-from millstream.features.online import OnlineTable, OnlineView, OnlineWindows, Running
+from millstream.features.online import OnlineTable, OnlineView, OnlineWindows
 from millstream.features.views import OnDemand
 from millstream.kernel.availability import microseconds_of
 from millstream.kernel.units import seen_of
@@ -193,6 +193,13 @@ def test_probes_are_kept_with_the_version(served: Served) -> None:
     assert again.tolist() == served.opened.candidate.scores(probes).tolist()
 
 
+def test_answers_for_some_rows(served: Served) -> None:
+    """One after the other, as each alone."""
+    rows, predictor = served.rows.head(5).select(field.name for field in served.predictor().fields()), served.predictor()
+    alone = [predictor.answer(row, "") for row in rows.iter_rows(named=True)]
+    assert predictor.predict(rows).rows() == [(answer.prediction, answer.probability) for answer in alone]
+
+
 # a wrong online state
 
 
@@ -217,14 +224,15 @@ def test_a_wrong_online_state_is_found(served: Served, name: str) -> None:
 
 
 def _wrong(view: OnlineTable) -> OnlineTable:
-    """The rows of a view a place further, or windows that nothing ever leaves."""
+    """The rows of a view a place further, or windows whose answers are those of the stretch after."""
     if isinstance(view, OnlineWindows):
-        return dataclasses.replace(view, left=[dict[tuple[object, ...], Running]() for _ in view.left])
+        moved = [dataclasses.replace(each, answers=tuple([*list(found)[1:], None] for found in each.answers)) for each in view.timelines]
+        return dataclasses.replace(view, timelines=tuple(moved))
     assert isinstance(view, OnlineView)
     if view.static is not None:
         return dataclasses.replace(view, static=dict(zip(view.static, [*list(view.static.values())[1:], (0, 0)], strict=True)))
-    moved = {key: (available, times, [*rows[1:], rows[0]]) for key, (available, times, rows) in view.timed.items()}
-    return dataclasses.replace(view, timed=moved)
+    later = {key: (available, times, [*rows[1:], rows[0]]) for key, (available, times, rows) in view.timed.items()}
+    return dataclasses.replace(view, timed=later)
 
 
 def test_an_older_state_is_found(served: Served) -> None:

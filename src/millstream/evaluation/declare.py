@@ -32,7 +32,16 @@ class RandomSplit:
     folds: int = 4
 
 
-Split = TimeSplit | RandomSplit
+@dataclass(frozen=True, slots=True)
+class GroupSplit:
+    """Rows with the same values in `columns` stay together: about a share `test` of the rows tests, with `folds` inside the others."""
+
+    columns: tuple[str, ...]
+    test: float = 0.2
+    folds: int = 4
+
+
+Split = TimeSplit | RandomSplit | GroupSplit
 
 
 class _Joinable:

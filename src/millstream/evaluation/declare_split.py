@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from millstream.evaluation.declare import RandomSplit, TimeSplit
-from millstream.kernel.declarations import calendar_duration, describe, expect_number, refusal
+from millstream.evaluation.declare import GroupSplit, RandomSplit, TimeSplit
+from millstream.kernel.declarations import Columns, calendar_duration, describe, expect_number, names, refusal
 
-__all__ = ["random", "time"]
+__all__ = ["group", "random", "time"]
 
 MOST_FOLDS = 100
 
@@ -28,10 +28,28 @@ def random(*, test: float = 0.2, folds: int = 4) -> RandomSplit:
     `test`: their share, between 0 and 1. `folds`: parts of the other rows, for choosing.
     """
     expect_number(folds, "split.random: folds", low=2, high=MOST_FOLDS, whole=True)
-    expect_number(test, "split.random: test", low=0, high=1)
-    if test in {0, 1}:
-        raise refusal(f"split.random: test={test} leaves no rows to {'test' if test == 0 else 'train'} on", hint="as in test=0.2")
+    _expect_share(test, "split.random")
     return RandomSplit(test=test, folds=folds)
+
+
+def group(columns: Columns, /, *, test: float = 0.2, folds: int = 4) -> GroupSplit:
+    """Test on rows of groups that no method has learnt from: rows with the same values in `columns` are never parted.
+
+    For rows that resemble each other: houses of a neighbourhood, visits of a patient. `test`: about the share of rows that test.
+    `folds`: parts of the other rows, of nearly equal size. Rows without a value are one group. The columns may be in `ignore`.
+    """
+    expect_number(folds, "split.group: folds", low=2, high=MOST_FOLDS, whole=True)
+    _expect_share(test, "split.group")
+    by = names(columns, "split.group: columns")
+    if not by:
+        raise refusal("split.group: columns is empty", hint="name what keeps rows together, as in split.group('customer')")
+    return GroupSplit(columns=by, test=test, folds=folds)
+
+
+def _expect_share(test: float, split: str) -> None:
+    expect_number(test, f"{split}: test", low=0, high=1)
+    if test in {0, 1}:
+        raise refusal(f"{split}: test={test} leaves no rows to {'test' if test == 0 else 'train'} on", hint="as in test=0.2")
 
 
 def _test(test: object) -> str | datetime:

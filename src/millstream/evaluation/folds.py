@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.errors import ConfigurationError, ContractError
-from millstream.evaluation.declare import RandomSplit, TimeSplit
+from millstream.evaluation.declare import GroupSplit, RandomSplit, Split, TimeSplit
 from millstream.kernel.durations import add
 
 if TYPE_CHECKING:
@@ -63,12 +63,13 @@ class FoldPlan:
 
 
 def assign_folds(
-    split: TimeSplit | RandomSplit,
+    split: Split,
     *,
     asked: NDArray[np.int64] | None,
     known: NDArray[np.int64] | None,
     target: NDArray[np.float64],
     seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> FoldPlan:
     """The fold plan of a split for labelled rows; all arrays have shape (rows,).
 
@@ -77,6 +78,8 @@ def assign_folds(
     quantiles of its rows, between distinct moments, into one block more than folds; fold k validates on block k + 1 and
     trains on what was asked before, and known by, its start. Without `known` a label is known with its row.
     At random: the test block has its exact share, folds differ by at most one row; stratified where the target is 0 and 1.
+    By group: `groups` are the numbers of the rows' groups. Groups drawn at random test until their share is reached as nearly as they
+    allow; the largest of the others goes first, always to the fold with the fewest rows.
 
     Raises:
         ConfigurationError: The split does not fit the rows (they have no time, or all lie on one side of the cut).
@@ -87,6 +90,9 @@ def assign_folds(
         raise ContractError(f"{target.size:,} labelled rows are too few for {split.folds} folds and a test block", hint=hint)
     if isinstance(split, RandomSplit):
         plan = _at_random(split, target, seed)
+    elif isinstance(split, GroupSplit):
+        assert groups is not None
+        plan = _by_group(split, groups, seed)
     elif asked is None:
         raise ConfigurationError("a split by time needs rows with a time, and these have none", hint="use split.random")
     else:
@@ -155,6 +161,24 @@ def _at_random(split: RandomSplit, target: NDArray[np.float64], seed: int) -> Fo
     rest = rows[~in_test]
     fold[rest] = np.arange(rest.size) % split.folds
     return FoldPlan(None, fold, split.folds)
+
+
+def _by_group(split: GroupSplit, groups: NDArray[np.int64], seed: int) -> FoldPlan:
+    """Whole groups in one block each: scikit-learn's GroupKFold inside the training period, in an order drawn at random."""
+    sizes = np.bincount(groups)
+    if sizes.size < split.folds + 1:
+        hint = "use fewer folds, or split.random"
+        raise ContractError(f"{sizes.size:,} groups ({', '.join(split.columns)}) are too few for {split.folds} folds and a test block", hint=hint)
+    drawn = np.random.default_rng(seed).permutation(sizes.size)
+    share = split.test * groups.size
+    tests = int(np.abs(np.cumsum(sizes[drawn])[: sizes.size - split.folds] - share).argmin()) + 1
+    block = np.full(sizes.size, TEST, dtype=np.int8)
+    rest = drawn[tests:]
+    rows = np.zeros(split.folds, dtype=np.int64)
+    for group in rest[np.argsort(-sizes[rest], kind="stable")]:
+        block[group] = rows.argmin()
+        rows[block[group]] += sizes[group]
+    return FoldPlan(None, block[groups], split.folds)
 
 
 def _shuffled(target: NDArray[np.float64], seed: int) -> NDArray[np.int64]:

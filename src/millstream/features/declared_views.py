@@ -13,8 +13,8 @@ from millstream.kernel.declarations import Declaration, Table, expect_choice, fi
 from millstream.kernel.declared_functions import F_co, Function, FunctionTable, PiecewiseFunction
 from millstream.kernel.facts import Facts
 
-Reduction = Literal["count", "sum", "mean"]
-"""How the values of a window become one; nulls do not count, an empty window gives 0 for count and sum, else null."""
+Reduction = Literal["count", "sum", "mean", "std", "min", "max", "first", "last", "n_unique"]
+"""How the values of a window become one; nulls do not count, an empty window gives 0 for count, sum and n_unique, else null."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -1,20 +1,18 @@
-"""From stored tables to the online store: each view's rows by key, each aggregate's running sums."""
+"""From stored tables to the online store: each view's rows by key, each aggregate's timelines."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 import polars as pl
 
-from millstream.features.online import Key, OnlineColumn, OnlineTable, OnlineView, OnlineWindows, Running
+from millstream.features.online import Answers, Key, OnlineColumn, OnlineTable, OnlineView, OnlineWindows, Timeline
 from millstream.features.point_in_time import running_newest
 from millstream.features.views import JoinedView, WindowView
-from millstream.features.windows import ENTER, TIME, events_of, is_float, window_columns
+from millstream.features.windows import GROUP, MOMENT, Events, events_of, timeline, window_columns
 from millstream.kernel.availability import available_at, is_timed
-from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
-
-LEAVE = "__leave__"
 
 
 def materialise(view: JoinedView | WindowView, table: pl.DataFrame, facts: Facts) -> OnlineTable:
@@ -40,31 +38,35 @@ def _history(rows: pl.DataFrame, columns: Sequence[str]) -> tuple[list[int], lis
 
 
 def _windows(view: WindowView, table: pl.DataFrame, facts: Facts, available: list[int]) -> OnlineWindows:
-    events = events_of(table, key=view.key, facts=facts, columns=view.columns)
-    names = list(dict.fromkeys(column for column, _ in view.columns.values()))
-    widths = list(view.over)
-    wanted = {each.output: each for each in window_columns(view.over, view.columns)}
-    columns = tuple(
-        OnlineColumn(output, each.reduction, widths.index(each.over), names.index(each.column), is_float(table.schema, each.column))
-        for output, each in ((new, wanted[old]) for old, new in view.naming.apply(view.name, list(wanted)).items())
-    )
-    entered: list[dict[Key, Running]] = []
-    left: list[dict[Key, Running]] = []
-    for width in widths:
-        active = events.with_columns((pl.col(TIME) + microseconds(width) + 1).alias(LEAVE)).filter(pl.col(ENTER) < pl.col(LEAVE))
-        entered.append(_running(active, view.key, ENTER, names))
-        left.append(_running(active, view.key, LEAVE, names))
-    return OnlineWindows(view.name, tuple(view.naming.on or view.key), columns, available, entered, left)
+    events = events_of(table, key=view.key, facts=facts, columns=view.columns, where=view.where)
+    every = window_columns(view.over, view.columns)
+    names = view.naming.apply(view.name, [each.output for each in every])
+    wanted = {each.output: each for each in every if each.output in names}
+    windows = [width for width in view.over if any(each.over == width for each in wanted.values())]
+    kept = {width: [each for each in wanted.values() if each.over == width] for width in windows}
+    courses = [timeline(events, width, kept[width]) for width in windows]
+    columns: list[OnlineColumn] = []
+    for old, new in names.items():
+        each = wanted[old]
+        window, place = windows.index(each.over), kept[each.over].index(each)
+        empty = float(each.empty) if each.empty is not None and courses[window].schema[old].is_float() else each.empty
+        columns.append(OnlineColumn(new, window, place, empty))
+    timelines = tuple(_timeline(events, course) for course in courses)
+    return OnlineWindows(view.name, tuple(view.naming.on or view.key), tuple(columns), available, timelines)
 
 
-def _running(events: pl.DataFrame, key: Sequence[str], moment: str, names: Sequence[str]) -> dict[Key, Running]:
-    ordered = events.sort(moment)
-    groups = ordered.partition_by(key, as_dict=True, maintain_order=True) if key else {(): ordered}
-    return {group: _totals(rows, moment, names) for group, rows in groups.items()}
+def _timeline(events: Events, course: pl.DataFrame) -> Timeline:
+    groups = course.get_column(GROUP).to_frame().with_row_index("first").group_by(GROUP).agg(pl.col("first").min(), pl.len()).sort(GROUP)
+    keys: list[Key] = events.keys.rows() if events.keys.width else [()] * groups.height
+    stretches: dict[Key, tuple[int, int]] = {keys[group]: (first, first + length) for group, first, length in groups.rows()}
+    moments = array("q", course.get_column(MOMENT).to_list())
+    return Timeline(stretches, moments, tuple(_packed(answers) for answers in course.drop(GROUP, MOMENT)))
 
 
-def _totals(rows: pl.DataFrame, moment: str, names: Sequence[str]) -> Running:
-    values = [rows.get_column(f"__value_{name}__") for name in names]
-    counts = [value.is_not_null().cast(pl.Int64).cum_sum().to_list() for value in values]
-    sums = [value.fill_null(0).cast(pl.Int128).cum_sum().to_list() for value in values]
-    return Running(rows.get_column(moment).to_list(), counts, sums)
+def _packed(answers: pl.Series) -> Answers:
+    """Eight bytes a number where that can be."""
+    if answers.dtype == pl.Float64:
+        return array("d", answers.fill_null(float("nan")).to_list())
+    if answers.dtype == pl.Int64 and not answers.null_count():
+        return array("q", answers.to_list())
+    return answers.to_list()

@@ -1,36 +1,20 @@
-"""One row online: the newest row per key for views, running sums per key for windows, exact at any moment that they hold.
+"""One row online: the newest row per key for views, step functions per key for windows, exact at any moment that they hold.
 
-The arithmetic is that of the batch, bit for bit: the same integers on the same grid, the same two look-ups as of the question.
-Reading needs the standard library only.
+The numbers are those of the batch, bit for bit: both look up the same step functions. Reading needs the standard library only.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-from millstream.features.grid import SCALE
+from typing import TypeAlias
 
 Key = tuple[object, ...]
 History = tuple[list[int], list[int], list[tuple[object, ...]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Running counts and sums of one key, by the moment from which each holds. `counts` and `sums` are per column."""
-
-    moments: list[int]
-    counts: list[list[int]]
-    sums: list[list[int]]
-
-    def at(self, moment: int, column: int) -> tuple[int, int]:
-        """Count and sum of what holds at the moment."""
-        place = bisect_right(self.moments, moment)
-        return (self.counts[column][place - 1], self.sums[column][place - 1]) if place else (0, 0)
-
-
-NOTHING = Running([], [], [])
+Answers: TypeAlias = "array[float] | array[int] | list[object]"
+"""One answer a stretch; `nan` stands for null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +51,42 @@ class OnlineView:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeline:
+    """The answers of one window as step functions of the moment asked, key after key.
+
+    `stretches` says where those of a key begin and end; each holds from its moment (in microseconds) to the next.
+    """
+
+    stretches: Mapping[Key, tuple[int, int]]
+    moments: array[int]
+    answers: tuple[Answers, ...]
+
+    def at(self, key: Key, moment: int) -> int | None:
+        """The stretch that holds for a key at a moment; None before the first."""
+        first, stop = self.stretches.get(key, (0, 0))
+        place = bisect_right(self.moments, moment, first, stop) - 1
+        return place if place >= first else None
+
+
+@dataclass(frozen=True, slots=True)
 class OnlineColumn:
-    """One window of one column: where its running sums are, and how they become a feature."""
+    """One window of one column: which timeline answers, at which place, and what it is where nothing counts."""
 
     output: str
-    reduction: str
     window: int
-    column: int
-    on_grid: bool
+    place: int
+    empty: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineWindows:
-    """Windows by key: what entered by a moment, less what had left by then, window by window."""
+    """Windows by key, one timeline a window."""
 
     name: str
     on: tuple[str, ...]
     columns: tuple[OnlineColumn, ...]
     available: list[int]
-    entered: Sequence[Mapping[Key, Running]]
-    left: Sequence[Mapping[Key, Running]]
+    timelines: tuple[Timeline, ...]
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -96,24 +96,19 @@ class OnlineWindows:
     def read(self, request: Mapping[str, object], at: int) -> Sequence[object]:
         """Its features for one request at a moment in microseconds."""
         key = tuple(request.get(column) for column in self.on)
-        return [self._answer(column, key, at) for column in self.columns]
+        found = [timeline.at(key, at) for timeline in self.timelines]
+        return [self._answer(column, found[column.window]) for column in self.columns]
 
     def watermark(self, at: int) -> int | None:
         """How far the events had come."""
         place = bisect_right(self.available, at)
         return self.available[place - 1] if place else None
 
-    def _answer(self, wanted: OnlineColumn, key: Key, at: int) -> object:
-        entered, left = self.entered[wanted.window].get(key, NOTHING), self.left[wanted.window].get(key, NOTHING)
-        count, total = entered.at(at, wanted.column)
-        gone, less = left.at(at, wanted.column)
-        count, total = count - gone, total - less
-        if wanted.reduction == "count":
-            return count
-        exact = float(total) * SCALE if wanted.on_grid else total
-        if wanted.reduction == "sum":
-            return exact
-        return float(exact) / float(count) if count else None
+    def _answer(self, wanted: OnlineColumn, place: int | None) -> object:
+        if place is None:
+            return wanted.empty
+        answer = self.timelines[wanted.window].answers[wanted.place][place]
+        return None if answer != answer else answer  # noqa: PLR0124 - true for nan
 
 
 OnlineTable = OnlineView | OnlineWindows

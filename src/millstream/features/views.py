@@ -10,7 +10,7 @@ import polars as pl
 
 from millstream.errors import ColumnError, StepError, did_you_mean
 from millstream.features.point_in_time import newest_rows
-from millstream.features.windows import events_of, is_float, window_columns, window_features
+from millstream.features.windows import events_of, window_columns, window_features
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import fingerprint
@@ -88,10 +88,9 @@ class WindowView:
         on = look_up_columns(self.name, self.naming.on or self.key, self.key, frame.columns)
         look_up_columns(self.name, self.key, self.key, table.columns)
         events = events_of(table, key=self.key, facts=facts, columns=self.columns, where=self.where)
-        floats = frozenset(column for column, _ in self.columns.values() if is_float(table.schema, column))
         wanted = window_columns(self.over, self.columns)
         assert asked is not None
-        found = window_features(frame, events, on=on, key=self.key, asked=asked, wanted=wanted, floats=floats)
+        found = window_features(frame, events, on=on, key=self.key, asked=asked, wanted=wanted)
         names = self.naming.apply(self.name, found.columns)
         return found.select(pl.col(old).alias(new) for old, new in names.items())
 

@@ -15,7 +15,7 @@ from millstream.kernel.engine import Listener, Progress
 from millstream.kernel.graph import Node
 from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact
-from millstream.kernel.triggers import AllOf, AnyOf, Every, Trigger
+from millstream.kernel.triggers import AllOf, AnyOf, Cron, Every, Trigger
 from millstream.maintenance.declare import Retraining
 from millstream.maintenance.judgement import Block, judge_on, newest_third, unseen_by_both
 from millstream.maintenance.run import Made, evidence_from, evidence_of, execute_targets, first_error, register
@@ -114,6 +114,10 @@ def fired(trigger: Trigger, watch: Watch, trained: int, as_of: int) -> str | Non
         case Every():
             due = add(moment_of(trained), trigger.duration)
             return f"every {trigger.duration}: last trained as of {text_of(trained)}" if due <= moment_of(as_of) else None
+        case Cron():
+            next_moment = trigger.next_after(moment_of(trained))
+            told = f"{trigger.title}: last trained as of {text_of(trained)}"
+            return told if next_moment is not None and next_moment <= moment_of(as_of) else None
         case AnyOf():
             return next((reason for part in trigger.parts if (reason := fired(part, watch, trained, as_of))), None)
         case AllOf():

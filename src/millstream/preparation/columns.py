@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from millstream.errors import ColumnError, did_you_mean
-from millstream.preparation.records import Boolean, Empty, Kind, Measure, Moment, Number, Value
+from millstream.preparation.records import Boolean, CalendarPart, Empty, Encoded, Kind, Measure, Moment, Number, Value
 
 UNSEEN = -1.0
 """The code of a level that the preparation does not know."""
@@ -89,6 +89,36 @@ def read_levels(column: str, frame: pl.DataFrame, levels: tuple[str, ...]) -> ND
     places = series.cast(pl.String).replace_strict(known, codes, default=UNSEEN, return_dtype=pl.Float64).to_numpy(writable=True)
     places[series.is_null().to_numpy()] = np.nan
     return places
+
+
+def read_encoded(source: Encoded, frame: pl.DataFrame) -> NDArray[np.float64]:
+    """The number of each row's level."""
+    places = read_levels(source.column, frame, source.levels)
+    numbers = np.array([*source.numbers, source.unseen, source.missing])
+    last = len(source.levels)
+    found = np.where(np.isnan(places), last + 1, np.where(places < 0.0, last, places))
+    return numbers[found.astype(np.intp)]
+
+
+def read_calendar(source: CalendarPart, frame: pl.DataFrame) -> NDArray[np.float64]:
+    """One part of each row's date, NaN for null; a date has hour 0 and no time zone.
+
+    Raises:
+        ColumnError: the column is missing, or holds no moments.
+    """
+    series = find_column(frame, source.column)
+    if series.null_count() == len(series):
+        return np.full(len(series), np.nan)
+    kind = series.dtype
+    if isinstance(kind, pl.Datetime):
+        aware = series if kind.time_zone else series.dt.replace_time_zone("UTC")
+        series = aware.dt.convert_time_zone(source.tz)
+    elif kind != pl.Date:
+        raise _other_kind(series, "a moment")
+    elif source.part == "hour":
+        return np.where(series.is_null().to_numpy(), np.nan, 0.0)
+    parts = {"hour": series.dt.hour, "weekday": series.dt.weekday, "day": series.dt.day, "month": series.dt.month}
+    return _to_floats(parts[source.part]())
 
 
 def _kind_of_type(dtype: pl.DataType) -> Kind | None:

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from millstream.errors import ColumnError
 from millstream.preparation.columns import find_column, kind_of, read_values, value_of
-from millstream.preparation.records import LARGEST, Codes, InputColumn, OneHot, Preparation, QuantileNormal, Step
+from millstream.preparation.records import LARGEST, CalendarPart, Chain, Codes, InputColumn, OneHot, Preparation, QuantileNormal, Step, Terms
 
 MOST_KNOTS = 256
 FARTHEST_NORMAL = 5.2
@@ -21,23 +22,29 @@ TREES_ONE_IN, LINEAR_ONE_IN = 10_000, 1_000
 LINEAR_MOST_LEVELS = 100
 
 
-def fit_preparation(frame: pl.DataFrame, columns: Sequence[str], *, kind: Literal["trees", "linear"]) -> Preparation:
+def fit_preparation(frame: pl.DataFrame, columns: Sequence[str], *, kind: Literal["trees", "linear", "plain"]) -> Preparation:
     """Learn from the training rows how `columns` become a matrix; the order of the rows does not matter.
 
     Args:
         frame: the training rows only.
         columns: the feature columns, in the order of the matrix.
-        kind: for trees, values as float32 and levels as codes; for linear models, normal scores and one-hot levels.
+        kind: for trees, values as float32 and levels as codes; for linear models, normal scores and one-hot levels; plain: numbers and
+            booleans as they are.
 
     Raises:
         ColumnError: a column is missing or of a type that is no feature.
     """
     found = [find_column(frame, column) for column in columns]
-    inputs = tuple(InputColumn(series.name, kind_of(series), nullable=_is_nullable(series)) for series in found)
-    fit_step = _fit_trees_step if kind == "trees" else _fit_linear_step
+    inputs = tuple(input_column(series) for series in found)
+    fit_step = {"trees": _fit_trees_step, "linear": _fit_linear_step, "plain": _fit_plain_step}[kind]
     steps = tuple(fit_step(frame, column) for column in inputs)
-    outputs = tuple(name for step in steps for name in _output_names(step))
+    outputs = tuple(name for step in steps for name in output_names(step))
     return Preparation(kind, inputs, outputs, steps)
+
+
+def input_column(series: pl.Series) -> InputColumn:
+    """What a column of the training rows is."""
+    return InputColumn(series.name, kind_of(series), nullable=_is_nullable(series))
 
 
 def _is_nullable(series: pl.Series) -> bool:
@@ -51,6 +58,13 @@ def _fit_trees_step(frame: pl.DataFrame, column: InputColumn) -> Step:
     return value_of(series, column.kind)
 
 
+def _fit_plain_step(frame: pl.DataFrame, column: InputColumn) -> Step:
+    series = frame[column.name]
+    if column.kind not in {"number", "boolean"}:
+        raise ColumnError(f"column '{column.name}' is {series.dtype}, not a number", hint="make a number of it in a step")
+    return value_of(series, column.kind)
+
+
 def _fit_linear_step(frame: pl.DataFrame, column: InputColumn) -> Step:
     series = frame[column.name]
     if column.kind == "level":
@@ -59,7 +73,7 @@ def _fit_linear_step(frame: pl.DataFrame, column: InputColumn) -> Step:
     value = value_of(series, column.kind)
     values = read_values(value, frame)
     present = values[np.abs(values) <= LARGEST]
-    knots, normals = _quantile_normal(present)
+    knots, normals = quantile_normal(present)
     return QuantileNormal(value, tuple(knots.tolist()), tuple(normals.tolist()), indicator=present.size < values.size)
 
 
@@ -70,7 +84,7 @@ def _frequent_levels(series: pl.Series, one_in: int) -> tuple[str, ...]:
     return tuple(frequent.sort("rows", "level", descending=[True, False])["level"].to_list())
 
 
-def _quantile_normal(present: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def quantile_normal(present: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """At most MOST_KNOTS distinct training quantiles, and the normal score of the middle rank of each.
 
     Source: scikit-learn's QuantileTransformer(output_distribution="normal"), which also gives repeated values their middle rank.
@@ -88,11 +102,17 @@ def _quantile_normal(present: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     return knots, np.clip(normals, -FARTHEST_NORMAL, FARTHEST_NORMAL) + 0.0
 
 
-def _output_names(step: Step) -> list[str]:
+def output_names(step: Step) -> list[str]:
+    """What the outputs of a step are called."""
     match step:
         case OneHot(column, levels, indicator):
             return [f"{column} is {level}" for level in levels] + [f"{column} is missing"] * indicator
         case QuantileNormal(indicator=indicator):
             return [step.column] + [f"{step.column} is missing"] * indicator
+        case Chain(source=source, indicator=indicator):
+            name = f"{step.column} {source.part}" if isinstance(source, CalendarPart) else step.column
+            return [name] + [f"{name} is missing"] * indicator
+        case Terms(column, terms):
+            return [f"{column} has {term}" for term in terms]
         case _:
             return [step.column]

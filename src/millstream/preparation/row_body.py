@@ -6,6 +6,7 @@ beside it as constants. No table library is imported, so that a server starts wi
 
 from __future__ import annotations
 
+import math
 import struct
 from array import array
 from bisect import bisect_right
@@ -16,16 +17,28 @@ from typing import cast
 
 from millstream.preparation.records import (
     LARGEST,
+    CalendarPart,
+    Chain,
     Codes,
+    Curve,
     Empty,
+    Encoded,
+    Fill,
+    Logarithm,
     Measure,
     Moment,
     OneHot,
+    Operation,
+    Part,
     Preparation,
     QuantileNormal,
+    Scaling,
     Step,
+    Terms,
     Value,
+    segments,
 )
+from millstream.preparation.terms import term_weights
 
 PrepareRow = Callable[[Mapping[str, object]], list[float]]
 """From column names to values, to the row of the matrix; a column that is not there is null."""
@@ -54,6 +67,7 @@ def compile_row(preparation: Preparation) -> PrepareRow:
     fragments = [_fragment(step, str(position)) for position, step in enumerate(preparation.steps)]
     layout = struct.Struct(f"{len(preparation.outputs)}f")
     names: dict[str, object] = {"missing": _MISSING, "lowest": -LARGEST, "largest": LARGEST, "bisect": bisect_right}
+    names |= {"copysign": math.copysign, "log1p": math.log1p}
     names |= {"pack": layout.pack, "unpack": layout.unpack, "rounded": _rounded, "struct_error": struct.error}
     for fragment in fragments:
         names |= fragment.constants
@@ -89,6 +103,11 @@ def _fragment(step: Step, n: str) -> Fragment:
             return Fragment((f"*levels{n}(get(name{n}), unseen{n})",), constants)
         case QuantileNormal():
             return _quantile_normal(step, n, constants)
+        case Chain():
+            return _chain(step, n, constants)
+        case Terms():
+            constants[f"terms{n}"] = term_weights(step.terms, step.weights)
+            return Fragment((f"*terms{n}(get(name{n}))",), constants)
         case _:
             read = _read(step, n, constants)
             return Fragment((f"missing if (value := get(name{n})) is None else {read}",), constants)
@@ -109,6 +128,72 @@ def _quantile_normal(step: QuantileNormal, n: str, constants: dict[str, object])
     return Fragment((f"score{n}", f"missing{n}")[: 1 + step.indicator], constants, statements)
 
 
+def _chain(step: Chain, n: str, constants: dict[str, object]) -> Fragment:
+    statements = [f"value = get(name{n})", f"missing{n} = 1.0 if value is None else 0.0", *_begin(step, n, constants)]
+    for place, operation in enumerate(step.operations):
+        statements += _operation(operation, f"x{n}", f"{n}_{place}", constants)
+    return Fragment((f"x{n}", f"missing{n}")[: 1 + step.indicator], constants, tuple(statements))
+
+
+def _begin(step: Chain, n: str, constants: dict[str, object]) -> tuple[str, ...]:
+    match step.source:
+        case Encoded(_, levels, numbers, unseen, missing):
+            known: dict[str | None, float] = {**dict(zip(levels, numbers, strict=True)), None: missing}
+            constants |= {f"numbers{n}": known.get, f"unseen{n}": unseen}
+            return (f"x{n} = numbers{n}(value, unseen{n})",)
+        case CalendarPart(_, part, tz):
+            constants[f"part{n}"] = _calendar_part(part, tz)
+            return (f"x{n} = missing if value is None else part{n}(value)",)
+        case _:
+            read = _read(step.source, n, constants)
+            return (
+                f"if value is None or not lowest <= (value := {read}) <= largest:",
+                f"    x{n}, missing{n} = missing, 1.0",
+                "else:",
+                f"    x{n} = float(value)",
+            )
+
+
+def _operation(operation: Operation, x: str, n: str, constants: dict[str, object]) -> tuple[str, ...]:
+    match operation:
+        case Fill(number):
+            constants[f"fill{n}"] = number
+            return (f"{x} = fill{n} if {x} != {x} else {x}",)
+        case Logarithm():
+            return (f"{x} = copysign(log1p(abs({x})), {x})",)
+        case Scaling(centre, spread):
+            constants |= {f"centre{n}": centre, f"spread{n}": spread}
+            return (f"{x} = ({x} - centre{n}) / spread{n}",)
+        case Curve(knots, normals):
+            constants |= {f"knots{n}": knots, f"segments{n}": segments(knots, normals)}
+            return (
+                f"if {x} == {x}:",
+                f"    origin, base, rise, width = segments{n}[bisect(knots{n}, {x})]",
+                f"    {x} = base + rise * (({x} - origin) / width)",
+            )
+
+
+def _calendar_part(part: Part, tz: str) -> Callable[[date], float]:
+    import zoneinfo  # noqa: PLC0415  loads more than scoring needs, and only calendars need it
+
+    zone = zoneinfo.ZoneInfo(tz)
+    of_date: dict[Part, Callable[[date], int]] = {
+        "hour": lambda value: value.hour if isinstance(value, datetime) else 0,
+        "weekday": lambda value: value.isoweekday(),
+        "day": lambda value: value.day,
+        "month": lambda value: value.month,
+    }
+    number = of_date[part]
+
+    def read(value: date) -> float:
+        if not isinstance(value, datetime):
+            return float(number(value))
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return float(number(aware.astimezone(zone)))
+
+    return read
+
+
 def _read(value: Value, n: str, constants: dict[str, object]) -> str:
     """The expression that makes a number of the variable `value`."""
     match value:
@@ -123,7 +208,8 @@ def _read(value: Value, n: str, constants: dict[str, object]) -> str:
 
 def _one_hot_rows(step: OneHot) -> dict[str | None, tuple[float, ...]]:
     keys = (*step.levels, *((None,) if step.indicator else ()))
-    return {key: tuple(float(other == place) for other in range(len(keys))) for place, key in enumerate(keys)}
+    rows: dict[str | None, tuple[float, ...]] = {key: tuple(float(other == place) for other in range(len(keys))) for place, key in enumerate(keys)}
+    return rows | {None: rows[step.filled]} if step.filled in step.levels else rows
 
 
 def _rounded(values: Iterable[object]) -> list[float]:

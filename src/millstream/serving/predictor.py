@@ -67,6 +67,14 @@ class Predictor:
         prediction = self.plan.classes[score >= 0.5] if self.plan.task == "binary" else score
         return Answer(request_id, prediction, probability, self.version, self._watermarks(asked), self._flags(values))
 
+    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The answers for some rows of the question, in order: `prediction`, and for two classes the `probability` of the positive one."""
+        answers = [self.answer(row, str(place)) for place, row in enumerate(rows.iter_rows(named=True))]
+        prediction = pl.Series("prediction", [answer.prediction for answer in answers])
+        if self.plan.task != "binary":
+            return prediction.to_frame()
+        return pl.DataFrame([prediction, pl.Series("probability", [answer.probability for answer in answers], dtype=pl.Float64)])
+
     def values(self, request: Mapping[str, object]) -> tuple[int, dict[str, object]]:
         """The moment of a request, and the request with all its features as of then."""
         asked, values = self._asked(request)

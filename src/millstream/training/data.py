@@ -80,6 +80,12 @@ def trees_of(nodes: Nodes, *, flavour: Literal["lightgbm", "forest"], link: Link
     )
 
 
+def balanced_weights(data: TrainingData) -> Numbers:
+    """The weight of each row with which both classes weigh half, shape (rows,): scikit-learn's `class_weight="balanced"`."""
+    rows, positive = len(data.target), int((data.target == 1.0).sum())
+    return np.where(data.target == 1.0, rows / (2.0 * positive), rows / (2.0 * (rows - positive)))
+
+
 def constant_fit(data: TrainingData) -> Fit | None:
     """The fit if there is nothing to choose between (one class only, or no columns), else None."""
     if data.matrix.shape[1] and (data.task == "regression" or np.ptp(data.target) > 0):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, get_args, runtime_checkable
 
-from millstream.evaluation.declare import Metric, RandomSplit, Split, TimeSplit, check_metric
+from millstream.evaluation.declare import GroupSplit, Metric, RandomSplit, Split, TimeSplit, check_metric
 from millstream.features.declare import TrainingSet
 from millstream.kernel.declarations import (
     Columns,
@@ -60,7 +60,8 @@ class Model(Declaration):
     def __post_init__(self) -> None:
         """Check methods, metric and what the split needs of the rows."""
         for method in self.methods:
-            _check_method(method)
+            if not isinstance(method, get_args(Preset)):
+                check_estimator(method, "train")
         if isinstance(self.split, TimeSplit) and self.examples.rows.facts.time is None:
             hint = f"say time='column' at {self.examples.rows.title}, or use split.random"
             raise refusal("train: a split by time needs rows with a time", hint=hint)
@@ -103,7 +104,7 @@ def train(
 
 def expect_split(split: object) -> Split:
     """The split, or a refusal."""
-    if isinstance(split, TimeSplit | RandomSplit):
+    if isinstance(split, TimeSplit | RandomSplit | GroupSplit):
         return split
     raise refusal(f"train: split must be a split, not {describe(split)}", hint="as in ms.split.time(test='30d')")
 
@@ -115,12 +116,13 @@ def _methods(methods: Sequence[Method]) -> tuple[Method, ...]:
     return tuple(methods)
 
 
-def _check_method(method: object) -> None:
+def check_estimator(method: object, verb: str) -> None:
+    """Refuse what has not `fit` and `predict`."""
     if isinstance(method, type):
-        raise refusal(f"train: {describe(method)} is given as a method", hint=f"make an object of it: {method.__name__}()")
+        raise refusal(f"{verb}: {describe(method)} is given as a method", hint=f"make an object of it: {method.__name__}()")
     if isinstance(method, get_args(Preset)):
-        return
+        raise refusal(f"{verb}: {describe(method)} is a method already", hint="give it to ms.train as it is")
     missing = [f"`{name}`" for name in ("fit", "predict") if not callable(getattr(method, name, None))]
     if missing:
         hint = "a method is one of ms.methods, or an object with `fit` and `predict`"
-        raise refusal(f"train: {describe(method)} has no {' and no '.join(missing)}", hint=hint)
+        raise refusal(f"{verb}: {describe(method)} has no {' and no '.join(missing)}", hint=hint)

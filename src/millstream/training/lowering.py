@@ -60,7 +60,7 @@ def follow_record(nodes: ModelNodes, record: FitRecord) -> ModelNodes:
 def lower_model(name: str, model: Model, lowering: Lowering) -> ModelNodes:
     """All steps of a model: rows, one fit per candidate and fold, comparison, scored fit, refit."""
     question = question_of(model.examples)
-    training = Training(model, question, candidates_of(model.methods))
+    training = Training(model, question, candidates_of(model.methods, where=model.where))
     examples = lowering.node(model.examples)
     label = lowering.node(model.examples.label) if isinstance(model.examples.label, Label) else None
     base = _base(question, model)

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from millstream.errors import ColumnError, ContractError, did_you_mean
-from millstream.evaluation.declare import RandomSplit, TimeSplit
+from millstream.evaluation.declare import GroupSplit, RandomSplit, TimeSplit
 from millstream.evaluation.folds import FoldPlan, assign_folds
 from millstream.evaluation.intervals import interval, over_blocks
 from millstream.evaluation.metrics import METRICS
@@ -26,7 +26,7 @@ from millstream.kernel.digest import digest_bytes
 from millstream.kernel.records import Value
 from millstream.kernel.store import Store
 from millstream.kernel.units import Seen
-from millstream.training.candidates import Candidate, FittedCandidate, Labelled, Learning, fit_candidate
+from millstream.training.candidates import Candidate, FittedCandidate, Labelled, Learning, check_candidates, fit_candidate
 from millstream.training.declare import Model
 from millstream.training.problem import Problem, problem_of
 from millstream.training.results import COST, Comparison, Cost, Entry, FitRecord, FoldResult, Scored
@@ -45,7 +45,9 @@ class Rows:
         """Which rows train, choose and test."""
         asked, known = (_moments(self.frame.get_column(name)) for name in (ASKED, KNOWN))
         split = model.split or (TimeSplit() if asked is not None else RandomSplit())
-        return assign_folds(split, asked=asked, known=known if asked is not None else None, target=self.target, seed=model.seed)
+        groups = _groups(self.frame, split.columns) if isinstance(split, GroupSplit) else None
+        known = known if asked is not None else None
+        return assign_folds(split, asked=asked, known=known, target=self.target, seed=model.seed, groups=groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,15 @@ class Training:
         labelled = rows.filter(pl.col(TARGET).is_not_null())
         if not labelled.height:
             raise ContractError(f"none of {rows.height:,} rows has a label that is known", hint="wait for labels, or run as of a later moment")
-        kept = dict.fromkeys([*self.question.key, *self.question.features(examples.table.names), *self._slices(rows.columns)])
+        kept = dict.fromkeys([*self.question.key, *self.question.features(examples.table.names), *self._kept(rows.columns)])
+        problem = problem_of(self.question.label, labelled.get_column(TARGET), self.model.metric, where=self.model.where)
+        check_candidates(self.candidates, problem, self.question.features(examples.table.names), where=self.model.where)
         return labelled.select(*kept, ASKED, KNOWN, TARGET)
 
     def read(self, store: Store, seen: Seen) -> Rows:
         """The training rows of a run."""
         frame = store.read(cut_of(seen))
-        others = {*self.question.key, ASKED, KNOWN, TARGET, *(set(self.model.slices) & set(self.question.ignore))}
+        others = {*self.question.key, ASKED, KNOWN, TARGET, *(set(self._kept(frame.columns)) & set(self.question.ignore))}
         problem = problem_of(self.question.label, frame.get_column(TARGET), self.model.metric)
         features = tuple(name for name in frame.columns if name not in others)
         return Rows(frame, features, problem, problem.numbers(frame.get_column(TARGET)))
@@ -159,16 +163,21 @@ class Training:
     def _fit(
         self, candidate: Candidate, rows: Rows, mask: NDArray[np.bool_], *, rounds: int | None = None, validation: Labelled | None = None
     ) -> FittedCandidate:
-        learning = Learning(rows.features, rows.problem, self.model.seed)
-        return fit_candidate(candidate, learning, (rows.frame.filter(pl.Series(mask)), rows.target[mask]), validation=validation, rounds=rounds)
+        frame, split = rows.frame.filter(pl.Series(mask)), self.model.split
+        together = _groups(frame, split.columns) if isinstance(split, GroupSplit) else None
+        in_order = not frame.get_column(ASKED).null_count() and not isinstance(split, RandomSplit)
+        learning = Learning(rows.features, rows.problem, self.model.seed, together, in_order)
+        return fit_candidate(candidate, learning, (frame, rows.target[mask]), validation=validation, rounds=rounds)
 
-    def _slices(self, columns: Sequence[str]) -> Sequence[str]:
-        for column in self.model.slices:
-            if column not in columns:
-                raise ColumnError(
-                    f"slices names '{column}', which the training set does not have", where=self.model.where, hint=did_you_mean(column, columns)
-                )
-        return self.model.slices
+    def _kept(self, columns: Sequence[str]) -> Sequence[str]:
+        """What slices and split read besides features."""
+        groups = self.model.split.columns if isinstance(self.model.split, GroupSplit) else ()
+        for option, names in (("slices", self.model.slices), ("split.group", groups)):
+            for column in names:
+                if column not in columns:
+                    message = f"{option} names '{column}', which the training set does not have"
+                    raise ColumnError(message, where=self.model.where, hint=did_you_mean(column, columns))
+        return (*self.model.slices, *groups)
 
 
 def note_cost(store: Store, digest: str, cost: Cost) -> None:
@@ -188,6 +197,14 @@ def cost_of(store: Store, digests: Sequence[str]) -> Cost:
 
 def _size(fitted: FittedCandidate) -> int:
     return len(fitted.pack())
+
+
+def _groups(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
+    """A number for each row, the same for rows with the same values; a null is a value too."""
+    by = list(columns)
+    numbered = frame.select(by).unique(maintain_order=True).with_row_index("__group__")
+    joined = frame.select(by).join(numbered, on=by, how="left", nulls_equal=True, maintain_order="left")
+    return joined.get_column("__group__").cast(pl.Int64).to_numpy()
 
 
 def _moments(column: pl.Series) -> NDArray[np.int64] | None:

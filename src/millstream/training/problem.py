@@ -30,19 +30,25 @@ class Problem:
         return (target == self.classes[1]).cast(pl.Float64).to_numpy()
 
 
-def problem_of(label: str, target: pl.Series, metric: str | None) -> Problem:
-    """The task of a label that is known: the metric names it; without one, two values are classes and more are numbers."""
+def problem_of(label: str, target: pl.Series, metric: str | None, *, where: str | None = None) -> Problem:
+    """The task of a label that is known: the metric names it; without one, two values are classes and more are numbers.
+
+    `where` is the line of the model. Raises MillstreamError for a label that cannot be learnt.
+    """
     task = METRICS[metric].task if metric else _task(label, target)
     if task == "regression":
         if not (target.dtype.is_numeric() or target.dtype == pl.Boolean):
-            raise ColumnError(f"label '{label}' is {target.dtype}, which has no {metric or 'number'}", hint="choose a metric for classes, as roc_auc")
+            message = f"label '{label}' is {target.dtype}, which has no {metric or 'number'}"
+            raise ColumnError(message, where=where, hint="choose a metric for classes, as roc_auc")
         return Problem("regression", metric or default_metric("regression"))
     values = target.unique().drop_nulls().sort().to_list()
     if len(values) == 1:
-        raise ContractError(f"label '{label}' is {values[0]} in all {target.len():,} rows", hint="wait for labels of the other kind")
+        message = f"label '{label}' is {values[0]} in all {target.len():,} rows"
+        raise ContractError(message, where=where, hint="wait for labels of the other kind")
     if len(values) > 2:
         some = ", ".join(map(str, values[:5])) + "…" * (len(values) > 5)
-        raise ColumnError(f"label '{label}' has {len(values)} values ({some})", hint="a binary label has two; more classes are not built yet")
+        message = f"label '{label}' has {len(values)} values ({some}): more than two classes are not trained yet"
+        raise ColumnError(message, where=where, hint="ask for one class against the others, or choose rmse for a number")
     return Problem("binary", metric or default_metric("binary"), tuple(values))
 
 

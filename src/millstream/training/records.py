@@ -64,7 +64,27 @@ class Constant(msgspec.Struct, frozen=True, tag="constant"):
     value: float
 
 
-Fitted = Trees | Linear | Constant
+class Column(msgspec.Struct, frozen=True, tag="column"):
+    """The value of the only column; `otherwise` where it is missing. A `probability` is kept within 0 and 1."""
+
+    otherwise: float
+    probability: bool
+
+
+class Neighbours(msgspec.Struct, frozen=True, tag="neighbours"):
+    """The mean target of the `k` nearest points; of equal distances the earlier point is nearer.
+
+    Distances are sums of squared differences, column after column; targets are added up from the nearest on.
+    """
+
+    points: bytes
+    """float64, point after point."""
+    targets: bytes
+    """float64, one per point."""
+    k: int
+
+
+Fitted = Trees | Linear | Constant | Column | Neighbours
 
 
 @overload

@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from heapq import nsmallest
 from operator import add, mul
 from typing import cast
 
-from millstream.training.records import Constant, Fitted, Linear, Link, Trees, unpack
+from millstream.training.records import Column, Constant, Fitted, Linear, Link, Neighbours, Trees, unpack
 
 ScoreRow = Callable[[Sequence[float]], float]
 """From a row of the matrix to the probability of the positive class, or the number."""
@@ -38,6 +39,10 @@ def compile_score(fitted: Fitted) -> ScoreRow:
             return lambda row: value  # noqa: ARG005 - every row has this score
         case Linear():
             return _linked(_linear_sum(fitted), fitted.link)
+        case Column():
+            return _column_value(fitted)
+        case Neighbours():
+            return _nearest_mean(fitted)
         case Trees():
             total = _trees_sum(fitted)
             return _linked(total if fitted.divisor == 1.0 else _divided(total, fitted.divisor), fitted.link)
@@ -62,6 +67,33 @@ def _divided(total: ScoreRow, divisor: float) -> ScoreRow:
 def _linear_sum(fitted: Linear) -> ScoreRow:
     weights, intercept = unpack("d", fitted.weights), fitted.intercept
     return lambda row: reduce(add, map(mul, weights, row), intercept)
+
+
+def _column_value(fitted: Column) -> ScoreRow:
+    def value(row: Sequence[float]) -> float:
+        found = float(row[0])
+        if found != found:  # noqa: PLR0124 - true for nan
+            return fitted.otherwise
+        return min(max(found, 0.0), 1.0) if fitted.probability else found
+
+    return value
+
+
+def _nearest_mean(fitted: Neighbours) -> ScoreRow:
+    targets, points = unpack("d", fitted.targets), unpack("d", fitted.points)
+    width, places = len(points) // len(targets), range(len(targets))
+    columns = [points[column::width] for column in range(width)]
+
+    def mean(row: Sequence[float]) -> float:
+        distances = [0.0] * len(targets)
+        for value, column in zip(row, columns, strict=True):
+            distances = [total + (gap := value - point) * gap for total, point in zip(distances, column, strict=True)]
+        total = 0.0
+        for place in nsmallest(fitted.k, places, key=distances.__getitem__):
+            total += targets[place]
+        return total / fitted.k
+
+    return mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.training.data import Nodes, Numbers, Places, nodes_of
-from millstream.training.records import Constant, Fitted, Linear, Link, Trees
+from millstream.training.records import Column, Constant, Fitted, Linear, Link, Neighbours, Trees
 from millstream.training.row_body import logistic
 
 MOST_LEAVES_SELECTED = 256
@@ -23,6 +23,7 @@ ROWS_SELECTED_AT_ONCE = 32_768
 """The bytes that selections work on then fit in the second-level cache."""
 ROWS_WALKED_AT_ONCE = 4_096
 WAYS_WALKED_AT_ONCE = 16_384
+DISTANCES_AT_ONCE = 2_000_000
 
 Codes = NDArray[np.unsignedinteger]
 Bytes = NDArray[np.uint8]
@@ -38,6 +39,11 @@ def score_matrix(fitted: Fitted, matrix: Numbers) -> Numbers:
             return np.full(len(matrix), value)
         case Linear():
             return _linked(_linear_sums(fitted, matrix), fitted.link)
+        case Column():
+            values = np.clip(matrix[:, 0], 0.0, 1.0) if fitted.probability else matrix[:, 0]
+            return np.where(np.isnan(matrix[:, 0]), fitted.otherwise, values)
+        case Neighbours():
+            return _nearest_means(fitted, matrix)
         case Trees():
             return _linked(_trees_sums(nodes_of(fitted), matrix) / fitted.divisor, fitted.link)
 
@@ -54,6 +60,30 @@ def _linear_sums(fitted: Linear, matrix: Numbers) -> Numbers:
     for column, weight in enumerate(weights):
         sums += weight * matrix[:, column]
     return sums
+
+
+def _nearest_means(fitted: Neighbours, matrix: Numbers) -> Numbers:
+    targets = np.frombuffer(fitted.targets, "<f8")
+    points = np.frombuffer(fitted.points, "<f8").reshape(len(targets), -1)
+    rows = max(1, DISTANCES_AT_ONCE // len(targets))
+    blocks = [matrix[begin : begin + rows] for begin in range(0, len(matrix), rows)]
+    return np.concatenate([np.zeros(0), *(_nearest_mean(fitted.k, points, targets, block) for block in blocks)])
+
+
+def _nearest_mean(k: int, points: Numbers, targets: Numbers, block: Numbers) -> Numbers:
+    distances = np.zeros((len(block), len(targets)))
+    for column in range(points.shape[1]):
+        gap = block[:, column, np.newaxis] - points[:, column]
+        distances += gap * gap
+    farthest = np.partition(distances, k - 1, axis=1)[:, k - 1, np.newaxis]
+    row, place = np.nonzero(distances <= farthest)
+    order = np.lexsort((distances[row, place], row))
+    row, place = row[order], place[order]
+    begin = np.searchsorted(row, np.arange(len(block)))
+    sums = np.zeros(len(block))
+    for nth in range(k):
+        sums += targets[place[begin + nth]]
+    return sums / k
 
 
 def _trees_sums(nodes: Nodes, matrix: Numbers) -> Numbers:

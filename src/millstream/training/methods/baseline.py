@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from millstream.training.data import Fit, TrainingData
-from millstream.training.records import Constant
+from millstream.training.records import Column, Constant
 
 if TYPE_CHECKING:
     from millstream.training.presets import Baseline
 
 
-def fit_baseline(settings: Baseline, data: TrainingData) -> Fit:  # noqa: ARG001 - every method takes its settings first
-    """The share of the positive class, or the mean of the target.
+def fit_baseline(settings: Baseline, data: TrainingData) -> Fit:
+    """The share of the positive class, or the mean of the target; with a column, that only where its value is missing.
 
     >>> from millstream.training.presets import Baseline
     >>> data = TrainingData(np.zeros((4, 1)), np.array([0.0, 0.0, 0.0, 1.0]), "binary")
     >>> fit_baseline(Baseline(), data).fitted
     Constant(value=0.25)
     """
-    return Fit(Constant(float(np.mean(data.target))))
+    mean = float(np.mean(data.target))
+    return Fit(Constant(mean) if settings.column is None else Column(mean, probability=data.task == "binary"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from millstream.training.data import Fit, Nodes, Numbers, Places, TrainingData, constant_fit, trees_of
+from millstream.training.data import Fit, Nodes, Numbers, Places, TrainingData, balanced_weights, constant_fit, trees_of
 from millstream.training.records import Trees
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fit_boosting(settings: Boosting, data: TrainingData, *, seed: int, rounds: i
     import lightgbm  # noqa: PLC0415 - costs 1.4 CPU s
 
     parameters = _parameters(settings, data, seed)
-    training = lightgbm.Dataset(data.matrix, data.target, params=parameters)
+    training = lightgbm.Dataset(data.matrix, data.target, weight=balanced_weights(data) if settings.class_weight else None, params=parameters)
     stopping: _Stopping | None = None
     validation: list[lightgbm.Dataset] = []
     if rounds is None and data.validation_matrix is not None and data.validation_target is not None:

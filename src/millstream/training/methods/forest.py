@@ -40,6 +40,7 @@ def _forest(settings: Forest, seed: int, *, binary: bool) -> Any:  # noqa: ANN40
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     kind: Any = RandomForestClassifier if binary else RandomForestRegressor
+    weights = {"class_weight": settings.class_weight} if binary else {}
     return kind(
         n_estimators=settings.trees,
         min_samples_leaf=settings.leaf,
@@ -47,6 +48,7 @@ def _forest(settings: Forest, seed: int, *, binary: bool) -> Any:  # noqa: ANN40
         max_features="sqrt" if binary else 1 / 3,
         n_jobs=1,
         random_state=seed % LARGEST_SEED,
+        **weights,
     )
 
 

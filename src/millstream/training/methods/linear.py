@@ -33,18 +33,18 @@ def fit_linear(settings: Linear, data: TrainingData, *, seed: int) -> Fit:  # no
     from threadpoolctl import threadpool_limits  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     binary = data.task == "binary"
-    model = _logistic(settings.strength, data.matrix.shape[1]) if binary else _ridge(settings.strength)
+    model = _logistic(settings, data.matrix.shape[1]) if binary else _ridge(settings.strength)
     with threadpool_limits(limits=1, user_api="blas"):
         model.fit(data.matrix, data.target)
     weights, intercept = np.ravel(model.coef_), np.ravel(model.intercept_)
     return Fit(Weights(pack("d", weights.tolist()), float(intercept[0]), "logistic" if binary else "identity"))
 
 
-def _logistic(strength: float, columns: int) -> Any:  # noqa: ANN401 - scikit-learn is not typed
+def _logistic(settings: Linear, columns: int) -> Any:  # noqa: ANN401 - scikit-learn is not typed
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     solver = "newton-cholesky" if columns <= MOST_COLUMNS_FACTORISED else "lbfgs"
-    return LogisticRegression(C=strength, solver=solver, tol=1e-5, max_iter=500)
+    return LogisticRegression(C=settings.strength, solver=solver, tol=1e-5, max_iter=500, class_weight=settings.class_weight)
 
 
 def _ridge(strength: float) -> Any:  # noqa: ANN401 - scikit-learn is not typed
