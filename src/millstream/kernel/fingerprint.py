@@ -73,8 +73,8 @@ def versions(*distributions: str) -> tuple[Cause, ...]:
 
 
 def own_code(*rooms: str) -> Cause:
-    """The code of millstream's own rooms, by content: what a step of the library means."""
-    return Cause("millstream", _own_digest(tuple(sorted({"kernel", *rooms}))))
+    """Millstream's version and the code of its rooms, by content: what a step of the library means."""
+    return Cause("millstream", f"{sys.modules['millstream'].__version__} {_own_digest(tuple(sorted({'kernel', *rooms})))}")
 
 
 @functools.cache
