@@ -61,9 +61,8 @@ def change_in_words(old: Seen, new: Seen, known_before: Known, known_now: Known)
     here, there = new.parts.keys() - old.parts.keys(), old.parts.keys() - new.parts.keys()
     changed = [day for day in new.parts.keys() & old.parts.keys() if old.parts[day].digest != new.parts[day].digest]
     pairs = {day: (known_before.get(old.parts[day].digest), known_now.get(new.parts[day].digest)) for day in changed}
-    words = [*_of_columns(pairs), *_of_days(pairs)]
-    words += _come_and_gone(_dated(here), _dated(there), moved=old.digest == new.digest)
-    words += _until(old, new)
+    moved = _come_and_gone(_dated(here), _dated(there), moved=old.digest == new.digest)
+    words = [*_of_columns(pairs), *_of_days(pairs), *moved, *_until(old, new)]
     if new.rows != old.rows:
         words.append(rows_in_words(new.rows - old.rows))
     return ", ".join(words) or "its rows changed"
@@ -90,23 +89,24 @@ def _types(parts: Iterator[KnownPart | None] | Sequence[KnownPart | None]) -> di
 
 def _of_days(pairs: Pairs) -> Iterator[str]:
     """Days that changed, those together whose columns changed alike."""
-    alike: dict[tuple[str, ...], list[Day]] = defaultdict(list)
+    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for day, (before, now) in pairs.items():
-        alike[_changed(before, now)].append(day)
-    for columns, days in sorted(alike.items(), key=lambda each: -len(each[1])):
-        dated = _dated(days)
-        if columns == NOT_KNOWN and dated:
-            yield f"{counted(len(dated), 'day')} changed ({days_in_words(dated)})"
+        columns = _changed(before, now)
+        if day is not None:
+            alike[columns if columns != ALL else NOT_KNOWN].append(day)
         elif columns and columns != NOT_KNOWN:
-            told = "all columns" if columns == ALL else columns_in_words(columns)
-            yield f"{told} changed" + (f" in {counted(len(dated), 'day')} ({days_in_words(dated)})" if dated else "")
+            yield f"{'all columns' if columns == ALL else columns_in_words(columns)} changed"
+    for columns, days in sorted(alike.items(), key=lambda each: -len(each[1])):
+        count, span = counted(len(days), "day"), days_in_words(days)
+        if columns:
+            yield f"{count} changed ({span})" if columns == NOT_KNOWN else f"{columns_in_words(columns)} changed in {count} ({span})"
 
 
 NOT_KNOWN, ALL = ("?",), ("*",)
 
 
 def _changed(before: KnownPart | None, now: KnownPart | None) -> tuple[str, ...]:
-    """The columns of a day that are others; those that came or went, or are of another type, are told already."""
+    """The columns of a part that are others; those that came or went, or are of another type, are told already."""
     if before is None or now is None or before.rows != now.rows:
         return NOT_KNOWN
     common = [name for name in now.columns if name in before.columns and now.columns[name][0] == before.columns[name][0]]
@@ -129,11 +129,8 @@ def _until(old: Seen, new: Seen) -> Iterator[str]:
     for day in sorted(_dated(old.parts.keys() & new.parts.keys())):
         before, now = old.parts[day], new.parts[day]
         if before.digest == now.digest and before.until != now.until:
-            yield f"{days_in_words([day])} is seen {_up_to(now.until)}, before {_up_to(before.until)}"
-
-
-def _up_to(until: str | None) -> str:
-    return f"until {until}" if until else "as a whole"
+            more = now.until is None or (before.until is not None and before.until < now.until)
+            yield f"more of {days_in_words([day])} became visible" if more else f"less of {days_in_words([day])} is visible"
 
 
 def _dated(days: Sequence[Day] | set[Day]) -> list[int]:

@@ -6,10 +6,10 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from millstream.kernel.changes import Known, change_in_words, parse_seen
+from millstream.kernel.changes import Known, Seen, change_in_words, parse_seen
 from millstream.kernel.past import Past
 from millstream.kernel.records import Cause
-from millstream.kernel.words import changed, duration_in_words, plain, shortened, what_differs
+from millstream.kernel.words import changed, counted, days_in_words, duration_in_words, plain, shortened, what_differs
 
 FACTS = re.compile(r"(key|time|known_at|delay)=(\S*)")
 CODE = re.compile(r"[0-9a-f]{16}(, [0-9a-f]{16})*")
@@ -79,11 +79,11 @@ def _by_name(causes: Sequence[Cause]) -> dict[str, str]:
 
 
 def _rank(name: str, old: str | None, new: str | None) -> tuple[int, str]:
-    """Code and options that changed, settings and facts, what is referred to newly or no longer, versions, millstream's own, inputs."""
+    """Code and options that changed, settings and facts, what is referred to newly or no longer, versions, millstream's own, tables, values."""
     kind = name.partition(" ")[0]
     ranks = {"input": 5, "millstream": 4, "python": 3, "setting": 1, "facts": 1, "fit": 0}
     if kind in ranks:
-        return ranks[kind], name
+        return ranks[kind] + (kind == "input" and parse_seen(new or "") is None), name
     if _is_library(name) and _is_version(old) and _is_version(new):
         return 3, name
     return (2 if old is None or new is None else 0), name
@@ -151,3 +151,24 @@ def _input(name: str, old: str | None, new: str | None, past: Past | None) -> st
         return f"{name} changed"
     told = [shortened(each) for each in what_differs(plain(values[0]), plain(values[1]))]
     return f"{name}: {told[0]} -> {told[1]}" if told[0] != told[1] else f"{name} changed"
+
+
+def cause_in_words(cause: Cause) -> str:
+    """One thing that a step depends on, without a digest."""
+    kind, _, rest = cause.name.partition(" ")
+    if kind == "input":
+        seen = parse_seen(cause.value)
+        return f"{rest}: {_seen_in_words(seen)}" if seen else rest
+    if kind == "facts":
+        told = {"key": "", "time": "None", "known_at": "None", "delay": "0"} | dict(FACTS.findall(cause.value))
+        words = ", ".join(f"{name} {_fact(name, value)}" for name, value in told.items() if value not in ("", "None", "0"))
+        return f"{rest.removeprefix('of ') or 'its own facts'}: {words or 'no key, no time'}"
+    if is_code(cause):
+        return cause.name
+    value = shortened(plain(cause.value.partition(" ")[0] if cause.name == "millstream" else cause.value))
+    return cause.name if value == "…" else f"{cause.name} = {value}"
+
+
+def _seen_in_words(seen: Seen) -> str:
+    days = [day for day in seen.parts if day is not None]
+    return f"{counted(seen.rows, 'row')}" + (f" in {counted(len(days), 'day')} ({days_in_words(days)})" if days else "")

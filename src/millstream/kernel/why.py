@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from millstream.errors import NotFoundError, did_you_mean
@@ -10,17 +12,21 @@ from millstream.kernel.past import Past
 from millstream.kernel.reasons import code_changes, differences
 from millstream.kernel.records import StepReport
 
+Foreseen = Literal["would run", "would be reused", "would fail", "depends"]
+Status = Literal["ran", "cached", "failed", "skipped"] | Foreseen
+
 
 class Explanation(msgspec.Struct, frozen=True):
     """What became of a step in a run, and why.
 
     `before` is the run that it is compared with, `changed` are all differences in words, `diff` are the lines of code that are others;
-    `made` is the run that computed what was reused. `result` says how what it gave differs from what it gave before.
+    `made` is the run that computed what was reused. `result` says how what it gave differs from what it gave before. Of a step that was in no
+    run yet it says what would become of it; `needs` are the steps that would run first, and why.
     """
 
     step: str
-    run: str
-    status: str
+    run: str | None
+    status: Status
     why: str
     before: str | None = None
     changed: tuple[str, ...] = ()
@@ -30,6 +36,7 @@ class Explanation(msgspec.Struct, frozen=True):
     result: str | None = None
     notes: tuple[str, ...] = ()
     key: str = ""
+    needs: tuple[tuple[str, str], ...] = ()
 
 
 def why(past: Past, step: str, run: str | None = None) -> Explanation:

@@ -16,12 +16,13 @@ from millstream.evaluation.records import Score, Verdict
 from millstream.features.training_set import ASKED
 from millstream.kernel.again import Again
 from millstream.kernel.availability import Cut
+from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener, Progress, execute
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.records import Artifact, RunReport, Table, Value
 from millstream.kernel.store import Store
 from millstream.kernel.units import seen_of
-from millstream.maintenance.selection import Chosen, Selection
+from millstream.maintenance.selection import Chosen, Selection, choose
 from millstream.registry.environment import environment
 from millstream.registry.records import Lineage, Version
 from millstream.registry.workspace import Workspace
@@ -72,6 +73,21 @@ def run(
 ) -> RunResult:
     """Make all models (and the nodes in `more`) as of a moment, registering what is new."""
     return run_chosen(workspace, Chosen(models, tuple(more)), deployments, as_of=as_of, command=command, listener=listener)
+
+
+def run_selection(
+    workspace: Workspace,
+    declared: Mapping[Declaration, str],
+    life: Mapping[str, tuple[Model, Deployment | None]],
+    selection: Selection,
+    *,
+    as_of: int,
+    listener: Listener | None = None,
+) -> RunResult:
+    """Make what is selected of a file: `life` are its models and their deployments by name."""
+    chosen = choose(workspace, declared, {name: model for name, (model, _) in life.items()}, selection)
+    deployments = {name: deployment for name, (_, deployment) in life.items() if deployment is not None}
+    return run_chosen(workspace, chosen, deployments, as_of=as_of, listener=listener, selection=selection)
 
 
 def run_chosen(

@@ -104,6 +104,12 @@ def node_named(workspace: Workspace, declared: Mapping[Declaration, str], models
     return parts[step]
 
 
+def has_step(declared: Mapping[Declaration, str], models: Mapping[str, Model], step: str) -> bool:
+    """Whether a file may have a step of that name."""
+    tables = (name for each, name in declared.items() if is_read(each) or isinstance(each, TrainingSet))
+    return step in tables or ("/" in step and step.partition("/")[0] in models)
+
+
 def nodes_of_model(workspace: Workspace, name: str, model: Model) -> list[Node]:
     """All steps of a model and what they need, inputs first."""
     nodes = lower_model(name, model, workspace.lowering)
