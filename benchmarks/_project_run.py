@@ -33,11 +33,11 @@ def say(told: object) -> None:
 
 def run(file: Path, settings: dict[str, str]) -> None:
     """One run of everything that the file declares, as of now."""
-    from millstream.cli.run import run_project  # noqa: PLC0415  `pretend` comes first
     from millstream.kernel.digest import digest_bytes, digest_frame  # noqa: PLC0415
     from millstream.kernel.graph import Node  # noqa: PLC0415
     from millstream.kernel.records import StepReport, Table  # noqa: PLC0415
-    from millstream.maintenance.run import first_error  # noqa: PLC0415
+    from millstream.maintenance.run import first_error, run_selection  # noqa: PLC0415
+    from millstream.maintenance.selection import Selection  # noqa: PLC0415
     from millstream.project import Project  # noqa: PLC0415
 
     def tell(event: StepReport | Node) -> None:
@@ -47,7 +47,7 @@ def run(file: Path, settings: dict[str, str]) -> None:
     say("ready")
     began, cpu = time.perf_counter(), time.process_time()
     project = Project(file, settings=settings)
-    result = run_project(project, time.time_ns() // 1_000, tell)
+    result = run_selection(project.workspace, project.names, project.lives, Selection(), as_of=time.time_ns() // 1_000, listener=tell)
     spent = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
     error = first_error(result)
     if error is not None:

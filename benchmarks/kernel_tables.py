@@ -96,12 +96,12 @@ class Chain:
             raise RuntimeError(f"{self.variant}: the stored table is not what plain calls give")
 
     def _run(self) -> tuple[Project, int]:
-        from millstream.cli.run import run_project  # noqa: PLC0415  `--help` need not wait for it
-        from millstream.maintenance.run import first_error  # noqa: PLC0415
+        from millstream.maintenance.run import first_error, run_selection  # noqa: PLC0415
+        from millstream.maintenance.selection import Selection  # noqa: PLC0415
         from millstream.project import Project  # noqa: PLC0415
 
         project = Project(self.folder / "river.py")
-        result = run_project(project, time.time_ns() // 1_000, lambda _: None)
+        result = run_selection(project.workspace, project.names, project.lives, Selection(), as_of=time.time_ns() // 1_000, listener=lambda _: None)
         error = first_error(result)
         if error is not None:
             raise error

@@ -9,7 +9,7 @@ from textwrap import dedent
 from types import ModuleType
 
 from millstream.kernel.fingerprint import Fingerprint, fingerprint
-from millstream.project import load_module
+from millstream.kernel.user_file import load_module
 
 HELPERS = """
 LIMIT = 3

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib.util
-import inspect
-import re
-import sys
 import time
-import tomllib
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,18 +13,30 @@ from typing import Any, TypeVar, cast
 
 import polars as pl
 
-from millstream.errors import ConfigurationError, MillstreamError, NotFoundError, did_you_mean
+from millstream.errors import ConfigurationError, NotFoundError, did_you_mean
 from millstream.features.lowering import Lowering
+from millstream.features.previews import columns_of, reader_of, without_table
 from millstream.kernel.availability import parse_moment
-from millstream.kernel.declarations import Declaration, collecting
+from millstream.kernel.declarations import Declaration
 from millstream.kernel.declared_functions import Function
+from millstream.kernel.dry_run import foresee
+from millstream.kernel.graph import Node
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.locks import in_use
+from millstream.kernel.past import Past
 from millstream.kernel.records import Table
 from millstream.kernel.store import Store
+from millstream.kernel.trial import Trial
+from millstream.kernel.user_file import configuration_of, declared, find_file, load_module, module_of, reachable
+from millstream.kernel.why import Explanation, why
+from millstream.maintenance.check import check
 from millstream.maintenance.declare import Retraining
 from millstream.maintenance.maintain import Life
-from millstream.maintenance.run import execute_targets, first_error
+from millstream.maintenance.records import Finding
+from millstream.maintenance.run import RunResult, execute_targets, first_error, run_selection
+from millstream.maintenance.run_difference import RunDifference, difference
+from millstream.maintenance.selection import Selection, days_between, has_step, node_named
+from millstream.maintenance.trials import Versions, compare_steps, profile_step
 from millstream.monitoring.declare import Monitor
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
@@ -39,8 +45,6 @@ from millstream.training.declare import Model
 
 D = TypeVar("D", bound=Declaration)
 STORE = ".millstream"
-_USES_MILLSTREAM = re.compile(r"^\s*(import|from)\s+millstream\b", re.MULTILINE)
-_UNKNOWN_OPTION = re.compile(r"(?:.*\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'")
 
 
 class Project:
@@ -54,9 +58,21 @@ class Project:
         """Import the file at `path`; without one, the only file of this folder that uses millstream."""
         self.file = find_file(Path(path) if path is not None else None)
         self.root = home or self.file.parent
-        self.configuration = _configuration(self.root)
+        self.configuration = configuration_of(self.root)
         self.names = name_declarations(*load_module(self.file))
         self.settings = self._settings(settings or {})
+
+    @classmethod
+    def of(cls, value: Declaration) -> Project:
+        """The project of the module that declares a value, as that module is loaded now: for notebooks and the prompt."""
+        project = cls.__new__(cls)
+        module = module_of(value)
+        project.file = Path(getattr(module, "__file__", None) or Path.cwd() / "notebook").resolve()
+        project.root = project.file.parent
+        project.configuration = configuration_of(project.root)
+        project.names = name_declarations(module, reachable(module, value))
+        project.settings = {}
+        return project
 
     @cached_property
     def folder(self) -> Path:
@@ -126,6 +142,11 @@ class Project:
         """What the file says about the life of a model."""
         return Life(name, self.models[name], self.deployment(name), self.monitor(name), self.retraining(name))
 
+    @property
+    def past(self) -> Past:
+        """What earlier runs made."""
+        return Past(self.ledger, self.store)
+
     def value(self, name: str) -> Declaration:
         """The declaration of that name, as the file calls it."""
         found = {known: declaration for declaration, known in self.names.items()}
@@ -135,22 +156,84 @@ class Project:
             )
         return found[name]
 
-    def load(self, name: str, *, as_of: str | None = None) -> pl.DataFrame:
+    def node(self, step: str | Declaration) -> Node:
+        """A step by its name or its declaration; those that make a model are called `delays/rows`, `delays/linear/fold_1`."""
+        return node_named(self.workspace, self.names, self.models, self._name(step))
+
+    def load(self, value: str | Declaration, *, as_of: str | None = None) -> pl.DataFrame:
         """The rows of a source, step, view, label or training set as of a moment (ISO, UTC; default: now).
 
         What it needs and what is not made yet is run first. Errors are those of `millstream run`; a step that gives no table is refused.
         """
-        moment = time.time_ns() // 1_000 if as_of is None else parse_moment(as_of)
-        node = self.lowering.node(self.value(name))
+        return self._rows(self.node(value), moment_in(as_of), "load")
+
+    def preview(self, value: str | Declaration, *, rows: int = 5, as_of: str | None = None) -> pl.DataFrame:
+        """The first rows of what `load` gives; of an aggregate or an on-demand view, with the first rows of a training set that has it."""
+        wanted = self.value(value) if isinstance(value, str) else declared(value, self.names)
+        view = without_table(wanted)
+        if view is not None:
+            examples = reader_of(view, self.names)
+            frame = self._rows(self.lowering.node(examples), moment_in(as_of), "preview").head(rows)
+            return columns_of(view, examples, self.lowering, frame)
+        return self._rows(self.node(wanted), moment_in(as_of), "preview").head(rows)
+
+    @property
+    def lives(self) -> dict[str, tuple[Model, Deployment | None]]:
+        """The models and their deployments, by name."""
+        return {name: (model, self.deployment(name)) for name, model in self.models.items()}
+
+    def run(
+        self, *steps: str | Declaration, as_of: str | None = None, from_steps: Sequence[str] = (), backfill: tuple[str, str] | None = None
+    ) -> RunResult:
+        """Make all of the file, or only some steps or models and what they need, as of a moment (ISO, UTC; default: now).
+
+        `from_steps` are run again with all that follows from them although their results are stored; `backfill` names the first and the last
+        day of which steps that run day by day are made anew. Raises the first error, after all that does not need what failed was done.
+        """
+        selection = Selection(tuple(self._name(each) for each in steps), tuple(from_steps), days_between(*backfill) if backfill else None)
+        result = run_selection(self.workspace, self.names, self.lives, selection, as_of=moment_in(as_of))
+        error = first_error(result)
+        if error is not None:
+            raise error
+        return result
+
+    def why(self, step: str | Declaration, *, run: str | None = None) -> Explanation:
+        """Why a step ran, or was reused, in the newest run that had it or in the run named; of one that never ran, what would become of it."""
+        name = self._name(step)
+        if run is None and not self.ledger.reports(name, limit=1) and has_step(self.names, self.models, name):
+            newest = self.ledger.runs(1)
+            return foresee(self.node(name), self.past, as_of=newest[0]["as_of"] if newest else moment_in(None))
+        return why(self.past, name, run)
+
+    def diff(self, before: str, now: str) -> RunDifference:
+        """What differs between two runs: settings, code, libraries, inputs, steps, and the scores of the models."""
+        return difference(self.past, before, now)
+
+    def check(self, *, as_of: str | None = None) -> list[Finding]:
+        """What would leak, skew or surprise, found before anything is trained."""
+        return check(self.workspace, self.names, self.models, as_of=moment_in(as_of))
+
+    def profile(self, step: str | Declaration, *, as_of: str | None = None) -> Trial:
+        """What a step takes alone on its real inputs: time, memory, and where they go. Nothing of it is stored."""
+        return profile_step(self.workspace, self.node(step), as_of=moment_in(as_of))
+
+    def compare(self, step: str | Declaration, other: str | Declaration, *, as_of: str | None = None) -> Versions:
+        """Two versions of a step on the inputs of the first: what each takes, and how their tables differ. Nothing of it is stored."""
+        return compare_steps(self.workspace, self.node(step), self.node(other), as_of=moment_in(as_of))
+
+    def _name(self, step: str | Declaration) -> str:
+        return step if isinstance(step, str) else self.names[declared(step, self.names)]
+
+    def _rows(self, node: Node, as_of: int, command: str) -> pl.DataFrame:
         with in_use(self.store.root):
-            result, progress = execute_targets(self.workspace, [node], as_of=moment, command="load")
+            result, progress = execute_targets(self.workspace, [node], as_of=as_of, command=command)
             error = first_error(result)
             if error is not None:
                 raise error
             artifact = progress.artifacts[node]
             if not isinstance(artifact, Table):
-                raise ConfigurationError(f"'{name}' gives a value, not a table", where=node.where)
-            return self.store.read(self.store.visible(artifact, moment))
+                raise ConfigurationError(f"'{node.name}' gives a value, not a table", where=node.where)
+            return self.store.read(self.store.visible(artifact, as_of))
 
     def _named(self, kind: type[D]) -> dict[str, D]:
         return {name: declaration for declaration, name in self.names.items() if isinstance(declaration, kind)}
@@ -185,51 +268,12 @@ class Project:
 
 def folder_of(root: Path) -> Path:
     """Where artifacts, ledger and logs of the file in a folder lie."""
-    return root / str(_configuration(root).get("store", STORE))
+    return root / str(configuration_of(root).get("store", STORE))
 
 
-def find_file(path: Path | None) -> Path:
-    """The user's file: the one named, else the only one of this folder that imports millstream."""
-    if path is not None:
-        if path.is_file():
-            return path.resolve()
-        near = [str(each) for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise ConfigurationError(f"there is no file '{path}'", hint=did_you_mean(str(path), near))
-    modules = _configuration(Path.cwd()).get("modules")
-    if isinstance(modules, list) and modules:
-        return find_file(Path(str(cast("list[object]", modules)[0]).replace(".", "/") + ".py"))
-    found = [each for each in sorted(Path.cwd().glob("*.py")) if _USES_MILLSTREAM.search(each.read_text(encoding="utf-8", errors="replace"))]
-    if len(found) == 1:
-        return found[0].resolve()
-    if not found:
-        raise ConfigurationError(
-            "no file of this folder uses millstream", hint="`millstream init` makes an example; `millstream run FILE` names another file"
-        )
-    raise ConfigurationError(
-        f"{len(found)} files of this folder use millstream: {', '.join(each.name for each in found)}", hint="name one, as in `millstream run FILE`"
-    )
-
-
-def load_module(file: Path) -> tuple[ModuleType, list[Declaration]]:
-    """The module of a file and everything declared by importing it."""
-    if str(file.parent) not in sys.path:
-        sys.path.insert(0, str(file.parent))
-    specification = importlib.util.spec_from_file_location(file.stem, file)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[file.stem] = module
-    with collecting() as made:
-        try:
-            specification.loader.exec_module(module)
-        except MillstreamError:
-            raise
-        except SyntaxError as error:
-            raise ConfigurationError(f"{file.name} is not Python: {error.msg}", where=f"{error.filename}:{error.lineno}") from error
-        except Exception as error:
-            hint = _suggestion(error, module)
-            raise ConfigurationError(f"{file.name}: {type(error).__name__}: {error}", where=_place(error, file), hint=hint) from error
-    return module, list(made)
+def moment_in(as_of: str | None) -> int:
+    """Microseconds of an ISO moment; now, if none is given."""
+    return time.time_ns() // 1_000 if as_of is None else parse_moment(as_of)
 
 
 def name_declarations(module: ModuleType, made: Sequence[Declaration]) -> dict[Declaration, str]:
@@ -285,18 +329,6 @@ def _reads(reader: Declaration, read: Declaration) -> bool:
     return any(value is read or (isinstance(value, tuple) and any(each is read for each in cast("tuple[object, ...]", value))) for value in held)
 
 
-def _configuration(folder: Path) -> dict[str, object]:
-    for parent in (folder, *folder.parents):
-        path = parent / "pyproject.toml"
-        if path.is_file():
-            try:
-                found = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("millstream", {})
-            except tomllib.TOMLDecodeError as error:
-                raise ConfigurationError(f"{path} is not TOML: {error}") from error
-            return dict(found)
-    return {}
-
-
 def _value(path: str, text: str, default: object) -> object:
     if isinstance(default, str):
         return text
@@ -307,27 +339,3 @@ def _value(path: str, text: str, default: object) -> object:
     if default is not None and type(value) is not type(default) and not (isinstance(default, float) and isinstance(value, int)):
         raise ConfigurationError(f"--set {path}: '{text}' is not of type {type(default).__name__}", hint=f"its default is {default!r}")
     return value
-
-
-def _suggestion(error: Exception, module: ModuleType) -> str | None:
-    """The nearest known word for a misspelt name, attribute or option."""
-    if isinstance(error, NameError):
-        return did_you_mean(error.name or "", vars(module))
-    if isinstance(error, AttributeError):
-        return did_you_mean(error.name or "", dir(error.obj))
-    unknown = _UNKNOWN_OPTION.fullmatch(str(error))
-    return did_you_mean(unknown[2], _options(unknown[1])) if unknown else None
-
-
-def _options(verb: str) -> set[str]:
-    """The options of the functions of that name in what is loaded of millstream."""
-    ours = [module for name, module in sys.modules.items() if name.startswith("millstream.")]
-    found = [vars(module).get(verb) for module in ours]
-    return {option for function in found if inspect.isfunction(function) for option in inspect.signature(function).parameters}
-
-
-def _place(error: BaseException, file: Path) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame for frame in frames if Path(frame.filename).resolve() == file]
-    frame = inside[-1] if inside else frames[-1]
-    return f"{frame.filename}:{frame.lineno}"

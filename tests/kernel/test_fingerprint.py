@@ -124,7 +124,7 @@ THREADS = """
 import gc, sys, threading, time
 from pathlib import Path
 from millstream.kernel.fingerprint import fingerprint
-from millstream.project import load_module
+from millstream.kernel.user_file import load_module
 
 text = "def step(x): return x\\n" + "def unrelated(x): return [x, (x, {x: [x, [x, [x]]]})]\\n" * 200
 steps = []
@@ -161,7 +161,7 @@ ACROSS = """
 import sys
 from pathlib import Path
 from millstream.kernel.fingerprint import fingerprint
-from millstream.project import load_module
+from millstream.kernel.user_file import load_module
 print(fingerprint(load_module(Path(sys.argv[1]))[0].step).digest)
 """
 

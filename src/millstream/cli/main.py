@@ -16,6 +16,8 @@ COMMANDS = {
     "check": "Look for mistakes on a sample, before anything is trained.",
     "show": "What was run, what is registered, what was decided.",
     "why": "Why a step ran, or why it did not.",
+    "diff": "What differs between two runs.",
+    "profile": "What a step takes alone, and where its time goes.",
     "reproduce": "Make a run once more, and see that it gives the same.",
     "predict": "Answer the open rows with the champion.",
     "serve": "Answer requests over HTTP on this machine.",

@@ -68,7 +68,8 @@ def store_of(file: str | None) -> Path:
     from pathlib import Path
 
     from millstream.errors import NotFoundError
-    from millstream.project import find_file, folder_of
+    from millstream.kernel.user_file import find_file
+    from millstream.project import folder_of
 
     folder = folder_of(find_file(Path(file) if file is not None else None).parent)
     if not folder.exists():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,25 +12,33 @@ from millstream.cli.options import as_json, as_of, microseconds_as_of, open_proj
 from millstream.cli.output import print_json, say, tell
 
 if TYPE_CHECKING:
-    from millstream.kernel.engine import Listener
     from millstream.maintenance.run import RunResult
-    from millstream.project import Project
 
 
 @click.command("run", short_help="Make what a file declares, train, compare and register.")
-@click.argument("file", required=False, type=click.Path())
+@click.argument("names", nargs=-1, metavar="[FILE] [STEP]...")
+@click.option("--from", "start", multiple=True, metavar="STEP", help="Run this step and all that follows from it again; may be repeated.")
+@click.option("--backfill", nargs=2, metavar="DAY DAY", help="Make these days, both included, of steps that run day by day anew.")
 @as_of
 @set_options
 @as_json
-def command(file: str | None, moment: str | None, settings: tuple[str, ...], *, as_json: bool) -> None:
-    """Run FILE (default: the only file of this folder that uses millstream)."""
+def command(
+    names: tuple[str, ...], start: tuple[str, ...], backfill: tuple[str, str] | None, moment: str | None, settings: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Run FILE (default: the only file of this folder that uses millstream), or only the STEPs named and what they need.
+
+    The first argument is a file if there is one of that name, or if it ends in .py.
+    """
+    file, steps = _file_and_steps(names)
     project = open_project(file, settings)
     from millstream.cli.leaderboard import leaderboard_lines, leaderboard_records
     from millstream.cli.progress import Progress
-    from millstream.maintenance.run import first_error
+    from millstream.maintenance.run import first_error, run_selection
+    from millstream.maintenance.selection import BACKFILL, Selection, days_between
 
+    selection = Selection(tuple(steps), start, days_between(*backfill) if backfill else None)
     progress = Progress(quiet=as_json)
-    result = run_project(project, microseconds_as_of(moment), progress)
+    result = run_selection(project.workspace, project.names, project.lives, selection, as_of=microseconds_as_of(moment), listener=progress)
     progress.close()
     if as_json and not result.errors:
         print_json(run_record(result, [record for trained in result.trained for record in leaderboard_records(trained)]))
@@ -36,22 +46,21 @@ def command(file: str | None, moment: str | None, settings: tuple[str, ...], *, 
     if not as_json:
         for note in () if result.errors else result.notes:
             tell(f"note: {note}")
+        if backfill and not any(each.why == BACKFILL for each in result.report.steps):
+            tell(f"note: no step has a day from {backfill[0]} to {backfill[1]}")
         for trained in result.trained:
             say("\n".join(leaderboard_lines(trained)))
-        say(_closing(result, progress.cached))
+        say(_closing(result))
     error = first_error(result)
     if error is not None:
         raise error
 
 
-def run_project(project: Project, as_of: int, listener: Listener) -> RunResult:
-    """Make all models of a project; a project without one makes all its tables."""
-    from millstream.features.lowering import is_read
-    from millstream.maintenance.run import run
-
-    more = [] if project.models else [project.lowering.node(each) for each in project.names if is_read(each)]
-    deployments = {name: deployment for name in project.models if (deployment := project.deployment(name))}
-    return run(project.workspace, project.models, deployments, as_of=as_of, more=more, listener=listener)
+def _file_and_steps(names: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """The first name is a file if it is one, or looks like one."""
+    if names and (names[0].endswith(".py") or Path(names[0]).is_file()):
+        return names[0], names[1:]
+    return None, names
 
 
 def run_record(result: RunResult, leaderboard: list[dict[str, object]]) -> dict[str, object]:
@@ -82,14 +91,17 @@ def run_record(result: RunResult, leaderboard: list[dict[str, object]]) -> dict[
     }
 
 
-def _closing(result: RunResult, cached: int) -> str:
-    ran = sum(each.status == "ran" for each in result.report.steps)
-    words = f"{ran} steps ran, {cached} reused, {result.report.seconds:.1f} s (run {result.report.run})"
+def _closing(result: RunResult) -> str:
+    counts = {status: sum(each.status == status for each in result.report.steps) for status in ("ran", "cached", "skipped")}
+    saved = sum(each.seconds for each in result.report.steps if each.status == "cached")
+    reused = f"{counts['cached']} reused{f' ({saved:.1f} s saved)' if saved >= 0.05 else ''}"
+    words = f"{counts['ran']} step{'' if counts['ran'] == 1 else 's'} ran, {reused}, {result.report.seconds:.1f} s (run {result.report.run})"
     if result.errors:
-        skipped = sum(each.status == "skipped" for each in result.report.steps)
-        return f"{words}; {len(result.errors)} failed, {skipped} skipped"
+        return f"{words}; {len(result.errors)} failed, {counts['skipped']} skipped"
     waiting = next((each for each in result.trained if each.alias == "challenger"), None)
     if waiting:
         name = waiting.version.name
         return f"{words}\nnext: `millstream maintain` judges {name} on rows it has not seen, or `millstream promote {name}`"
+    if not result.trained:
+        return f"{words}\nnext: `millstream show {result.report.run}`, or `millstream why STEP`"
     return f"{words}\nnext: `millstream predict`, `millstream serve`, or `millstream show`"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from millstream.cli.figures import moment_text
 from millstream.cli.options import as_json, in_file, open_project
 from millstream.cli.output import print_json, say
 
@@ -16,36 +17,52 @@ if TYPE_CHECKING:
 
 @click.command("show", short_help="What was run, what is registered, what was decided.")
 @click.argument("what", required=False, metavar="[RUN|MODEL]")
+@click.argument("step", required=False)
 @in_file
 @as_json
-def command(what: str | None, file: str | None, *, as_json: bool) -> None:
-    """Without an argument the newest runs and all models; else one RUN step by step, or one MODEL's versions and history."""
+def command(what: str | None, step: str | None, file: str | None, *, as_json: bool) -> None:
+    """Without an argument the newest runs and all models; else one RUN step by step, one STEP of it, or one MODEL's versions and history."""
     project = open_project(file)
     if what is None:
-        record: dict[str, object] = {
-            "runs": [{**each, "started": _told(int(each["started"] * 1e6)), "as_of": _told(each["as_of"])} for each in project.ledger.runs(10)],
-            "models": {name: _model(project, name) for name in project.models},
-            "bytes": project.store.size(),
-        }
-        lines = [
-            *_run_lines(project),
-            *(line for name in project.models for line in _model_lines(project, name)),
-            f"{project.folder}: {project.store.size() / 1e6:.0f} MB",
-        ]
+        record, lines = _overview(project)
+    elif step is not None:
+        from millstream.cli.steps import step_details, step_lines, step_of_run
+
+        about = project.ledger.circumstances(what)
+        found = step_of_run(project.ledger, about.run, step)
+        record, lines = step_details(found, about.run), list(step_lines(found, about.run))
     elif what in project.models:
         record, lines = _model(project, what), _model_lines(project, what)
     else:
+        from millstream.cli.steps import run_details, run_lines
+
         report = _report(project, what)
-        steps = [{"name": each.name, "status": each.status, "seconds": each.seconds, "rows": each.rows, "why": each.why} for each in report.steps]
-        record = {"run": report.run, "as_of": _told(report.as_of), "seconds": report.seconds, "steps": steps}
-        lines = [
-            f"run {report.run} as of {_told(report.as_of)}",
-            *(f"  {each.status:<7} {each.name:<32} {each.seconds:>7.2f} s {each.rows:>10,} rows  {each.why}" for each in report.steps),
-        ]
+        about = project.ledger.circumstances(report.run)
+        record, lines = run_details(report, about), list(run_lines(report, about))
     if as_json:
         print_json(record)
     else:
         say("\n".join(lines))
+
+
+def _overview(project: Project) -> tuple[dict[str, object], list[str]]:
+    runs = project.ledger.runs(10)
+    size = project.store.size()
+    record: dict[str, object] = {
+        "runs": [{**each, "started": moment_text(int(each["started"] * 1e6)), "as_of": moment_text(each["as_of"])} for each in runs],
+        "models": {name: _model(project, name) for name in project.models},
+        "bytes": size,
+    }
+    lines = [
+        "runs" if runs else "nothing has been run yet; `millstream run` begins",
+        *(
+            f"  {each['run']}  {each['status']:<11} {each['command']:<9} as of {moment_text(each['as_of'])}  {each['seconds'] or 0:.1f} s"
+            for each in runs
+        ),
+        *(line for name in project.models for line in _model_lines(project, name)),
+        f"{project.folder}: {size / 1e6:.0f} MB",
+    ]
+    return record, lines
 
 
 def _report(project: Project, what: str) -> RunReport:
@@ -57,16 +74,6 @@ def _report(project: Project, what: str) -> RunReport:
         raise NotFoundError(f"there is no run and no model '{what}'", hint=did_you_mean(what, project.models) or error.hint) from error
 
 
-def _run_lines(project: Project) -> list[str]:
-    runs = project.ledger.runs(10)
-    if not runs:
-        return ["nothing has been run yet; `millstream run` begins"]
-    return [
-        "runs",
-        *(f"  {each['run']}  {each['status']:<11} {each['command']:<9} as of {_told(each['as_of'])}  {each['seconds'] or 0:.1f} s" for each in runs),
-    ]
-
-
 def _model(project: Project, name: str) -> dict[str, object]:
     registry = project.registry
     versions = [
@@ -75,7 +82,7 @@ def _model(project: Project, name: str) -> dict[str, object]:
             "alias": registry.alias(each),
             "method": each.record.method,
             "test": each.test,
-            "as_of": _told(each.lineage.as_of),
+            "as_of": moment_text(each.lineage.as_of),
             "rows": each.lineage.rows,
         }
         for each in registry.versions(name)
@@ -84,7 +91,7 @@ def _model(project: Project, name: str) -> dict[str, object]:
         {
             "action": event.action,
             "version": f"{name}@{event.version}",
-            "as_of": _told(event.moment),
+            "as_of": moment_text(event.moment),
             "reason": event.reason,
             "difference": event.difference,
         }
@@ -99,13 +106,10 @@ def _model_lines(project: Project, name: str) -> list[str]:
     for each in registry.versions(name)[-8:]:
         alias = registry.alias(each) or ""
         test = f"{each.test.metric} {each.test.value:.4f} ({each.test.low:.4f} – {each.test.high:.4f})"
-        made = f"as of {_told(each.lineage.as_of)}, {each.lineage.rows:,} rows"
+        made = f"as of {moment_text(each.lineage.as_of)}, {each.lineage.rows:,} rows"
         lines.append(f"  {each.name:<12} {alias:<10} {each.record.method:<12} {test}  {made}")
     history = registry.history(name)[-8:]
-    return [*lines, *(f"    {_told(event.moment)}  {event.action.replace('_', ' ')} {name}@{event.version}: {event.reason}" for event in history)]
-
-
-def _told(moment: int) -> str:
-    from millstream.kernel.availability import text_of
-
-    return text_of(moment - moment % 1_000_000)
+    return [
+        *lines,
+        *(f"    {moment_text(event.moment)}  {event.action.replace('_', ' ')} {name}@{event.version}: {event.reason}" for event in history),
+    ]

@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
+import msgspec
 
 from millstream.cli.options import as_json, in_file, open_project
 from millstream.cli.output import print_json, say
 
+if TYPE_CHECKING:
+    from millstream.kernel.why import Explanation
+
 
 @click.command("why", short_help="Why a step ran, or why it did not.")
 @click.argument("step")
+@click.option("--run", "run", metavar="RUN", help="The run to explain; default: the newest one that had the step.")
 @in_file
 @as_json
-def command(step: str, file: str | None, *, as_json: bool) -> None:
-    """Say why STEP ran, or was reused, in the newest run that had it, and what changed since the time before."""
-    project = open_project(file)
-    from millstream.errors import NotFoundError, did_you_mean
-    from millstream.kernel.reasons import code_changes, differences
-
-    reports = project.ledger.reports(step)
-    if not reports:
-        raise NotFoundError(
-            f"no run had a step '{step}'", hint=did_you_mean(step, project.ledger.steps()) or "`millstream show RUN` lists the steps of a run"
-        )
-    (run, now), before = reports[0], next((each for _, each in reports[1:] if each.status in ("ran", "cached")), None)
-    changed = differences(before.causes, now.causes) if before else []
-    diff = list(code_changes(before.causes, now.causes, project.ledger.code)) if before else []
+def command(step: str, run: str | None, file: str | None, *, as_json: bool) -> None:
+    """Say why STEP ran, or was reused, and what changed since the time before; of a step that never ran, what would become of it."""
+    told = open_project(file).why(step, run=run)
     if as_json:
-        print_json({"step": step, "run": run, "status": now.status, "why": now.why, "changed": changed, "diff": diff, "key": now.key})
+        print_json({**msgspec.structs.asdict(told), "needs": [{"step": name, "why": reason} for name, reason in told.needs]})
+    else:
+        say("\n".join(_lines(told)))
+
+
+def _lines(told: Explanation) -> Iterator[str]:
+    if told.run is None:
+        verb = "it depends on what comes first" if told.status == "depends" else f"it {told.status}"
+        yield f"{told.step} was in no run yet; now {verb}: {told.why}"
+        yield from (f"  before it: {name}: {reason}" for name, reason in told.needs)
         return
-    say(f"{step} {'was reused' if now.status == 'cached' else now.status} in run {run}: {now.why}")
-    for sentence in changed:
-        if sentence != now.why:
-            say(f"  {sentence}")
-    for line in diff:
-        say(f"    {line}")
-    if not changed and before is not None:
-        say("  everything that it depends on is as it was the time before")
+    yield f"{told.step} {'was reused' if told.status == 'cached' else told.status} in run {told.run}: {told.why}"
+    if told.status not in ("ran", "cached"):
+        return
+    if told.status == "cached":
+        made = f"computed in run {told.made}, " if told.made else ""
+        yield f"  {made}{told.saved:.2f} s saved"
+    yield from (f"  {sentence}" for sentence in told.changed if not told.why.startswith(sentence))
+    yield from (f"    {line}" for line in told.diff)
+    if not told.changed and told.before is not None:
+        yield f"  everything that it depends on is as it was in run {told.before}"
+    if told.result is not None and told.status == "ran":
+        yield f"  its result: {told.result}"
+    yield from (f"  note: {note}" for note in told.notes)

@@ -48,6 +48,7 @@ from millstream.kernel.declared_functions import (
     Two,
     input_tables,
 )
+from millstream.kernel.preview import Previewed
 from millstream.sources.declare import Source
 
 __all__ = [
@@ -73,7 +74,7 @@ class ViewOptions(TableOptions, total=False):
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class TrainingSet(Declaration):
+class TrainingSet(Previewed, Declaration):
     """The question, what was known when it was asked, and the truth.
 
     `label` is a Label, or the name of a column of `rows` that is known with its row. Columns in `ignore` are no features.

@@ -12,13 +12,14 @@ from millstream.errors import did_you_mean
 from millstream.kernel.declarations import Declaration, Table, expect_choice, fixed_duration, names, refusal
 from millstream.kernel.declared_functions import F_co, Function, FunctionTable, PiecewiseFunction
 from millstream.kernel.facts import Facts
+from millstream.kernel.preview import Previewed
 
 Reduction = Literal["count", "sum", "mean", "std", "min", "max", "first", "last", "n_unique"]
 """How the values of a window become one; nulls do not count, an empty window gives 0 for count, sum and n_unique, else null."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class FeatureView(Declaration):
+class FeatureView(Previewed, Declaration):
     """Features of rows asked, as of the moment asked.
 
     `on_columns`: look up by these columns instead of the key. `prefix`: put before its feature names.
@@ -164,7 +165,7 @@ class OnDemandView(FeatureView, Function[F_co]):
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Label(PiecewiseFunction[F_co]):
+class Label(Previewed, PiecewiseFunction[F_co]):
     """The truth: key, when it is known, and one more column. Only a training set reads it.
 
     `facts` have no time; `known_at` is the first input's (or its time) unless declared, the delay the greatest of all inputs.

@@ -16,6 +16,7 @@ from typing import ClassVar, TypeVar, cast, overload
 from millstream.errors import DeclarationError, did_you_mean
 from millstream.kernel.durations import add, microseconds
 from millstream.kernel.facts import Facts
+from millstream.kernel.preview import Previewed
 
 Columns = str | Sequence[str]
 """One column, or several."""
@@ -55,7 +56,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Table(Declaration):
+class Table(Previewed, Declaration):
     """A declaration that a step, view or label can read. `facts` are declared, or inherited from its first input."""
 
     facts: Facts = field(init=False)

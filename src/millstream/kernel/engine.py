@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from msgspec.structs import replace
-
+from millstream.kernel.again import Again, disagreement
 from millstream.kernel.availability import Cut, is_timed
 from millstream.kernel.graph import Node
 from millstream.kernel.ledger import Ledger, Sources
 from millstream.kernel.locks import key_lock
 from millstream.kernel.meter import Cost, Meter
-from millstream.kernel.reasons import explain
+from millstream.kernel.past import Past
+from millstream.kernel.reasons import explain, found_again
 from millstream.kernel.records import Artifact, StepReport, Table
 from millstream.kernel.store import Found, Store
 from millstream.kernel.threads import cores
@@ -28,13 +28,17 @@ FEW = 64
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The artifact of a step and what it took: units computed, rows processed, bytes written; seconds, also those that were saved."""
+    """The artifact of a step and what it took: units computed, rows processed, bytes written; seconds, also those that were saved.
+
+    `notes` are what was noticed on the way.
+    """
 
     artifact: Artifact
     computed: int = 0
     rows: int = 0
     seconds: float = 0.0
     size: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -47,9 +51,21 @@ class Progress:
     errors: dict[Node, Exception] = field(default_factory=dict[Node, Exception])
 
 
-def execute(nodes: Sequence[Node], *, store: Store, ledger: Ledger, run: str, as_of: int, listener: Listener | None = None) -> Progress:
-    """Run the ordered nodes; what is made is on record as soon as it is made, what became of the steps a moment later."""
-    execution = _Execution(nodes, store, ledger, run, as_of, listener or _nobody)
+def execute(
+    nodes: Sequence[Node],
+    *,
+    store: Store,
+    ledger: Ledger,
+    run: str,
+    as_of: int,
+    listener: Listener | None = None,
+    again: Mapping[Node, Again] | None = None,
+) -> Progress:
+    """Run the ordered nodes; what is made is on record as soon as it is made, what became of the steps a moment later.
+
+    Those in `again` are computed although their results are stored.
+    """
+    execution = _Execution(nodes, store, ledger, run, as_of, listener or _nobody, again or {})
     try:
         while execution.goes_on():
             pass
@@ -82,12 +98,13 @@ def look_up(store: Store, plan: Plan) -> Outcome | None:
     return Outcome(plan.together(store, [found[key].artifact for key in plan.keys]), seconds=sum(each.seconds for each in found.values()))
 
 
-def _perform(node: Node, store: Store, plan: Plan) -> Outcome:
-    """Compute the units without a result, neighbouring ones at once, and put all together."""
+def _perform(node: Node, store: Store, plan: Plan, again: frozenset[str] = frozenset()) -> Outcome:
+    """Compute the units without a result and those in `again`, neighbouring ones at once, and put all together."""
     computed = rows = size = 0
     started = time.perf_counter()
     with key_lock(store.root, plan.key):
-        found = store.find(plan.keys)
+        stored = store.find(plan.keys)
+        found = {key: each for key, each in stored.items() if key not in again}
         missing = [(key, unit) for key, unit in dict(zip(plan.keys, plan.units, strict=True)).items() if key not in found]
         for batch in batches(missing, plan.longest):
             begun, unit = time.perf_counter(), joined([unit for _, unit in batch])
@@ -95,7 +112,7 @@ def _perform(node: Node, store: Store, plan: Plan) -> Outcome:
             found |= _record(store, made, (time.perf_counter() - begun) / len(made))
             computed, rows, size = computed + len(batch), rows + _processed(unit, made), size + written
     artifact = plan.together(store, [found[key].artifact for key in plan.keys])
-    return Outcome(artifact, computed, rows, time.perf_counter() - started, size)
+    return Outcome(artifact, computed, rows, time.perf_counter() - started, size, disagreement(stored, found))
 
 
 def _processed(unit: Unit, made: Mapping[str, Artifact]) -> int:
@@ -114,9 +131,12 @@ def _record(store: Store, made: Mapping[str, Artifact], seconds: float) -> dict[
 class _Execution:
     """One run: which steps wait for which, which are running, and what is not on record yet."""
 
-    def __init__(self, nodes: Sequence[Node], store: Store, ledger: Ledger, run: str, as_of: int, tell: Listener) -> None:
+    def __init__(  # noqa: PLR0917  made in one place, by `execute`
+        self, nodes: Sequence[Node], store: Store, ledger: Ledger, run: str, as_of: int, tell: Listener, again: Mapping[Node, Again]
+    ) -> None:
         self.progress = Progress()
         self._store, self._ledger, self._run, self._as_of, self._tell = store, ledger, run, as_of, tell
+        self._again, self._past = again, Past(ledger, store)
         self._lacking = {node: len(set(node.inputs)) for node in nodes}
         self._readers: dict[Node, list[Node]] = {node: [] for node in nodes}
         for node in nodes:
@@ -126,7 +146,7 @@ class _Execution:
         self._running: dict[Future[Outcome], tuple[Node, Plan]] = {}
         self._meter = Meter[Node]()
         self._pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="step")
-        self._unrecorded: list[tuple[StepReport, Sources]] = []
+        self._unrecorded: list[tuple[StepReport, Sources, tuple[str, ...]]] = []
         self._recorded = time.monotonic()
 
     def goes_on(self) -> bool:
@@ -155,14 +175,15 @@ class _Execution:
             return
         try:
             plan = node.operation.plan(self._store, [self.progress.artifacts[each] for each in node.inputs], self._as_of)
-            found = look_up(self._store, plan)
+            again = self._again[node].keys(plan) if node in self._again else frozenset[str]()
+            found = None if again else look_up(self._store, plan)
         except Exception as error:  # noqa: BLE001  whatever the step raises is told with its name
             self._fail(node, error)
             return
         if found is None:
             self._tell(node)
             self._meter.start(node)
-            self._running[self._pool.submit(_perform, node, self._store, plan)] = node, plan
+            self._running[self._pool.submit(_perform, node, self._store, plan, again)] = node, plan
         else:
             self._finish(node, plan, found, Cost())
 
@@ -181,29 +202,39 @@ class _Execution:
 
     def _finish(self, node: Node, plan: Plan, outcome: Outcome, cost: Cost) -> None:
         self.progress.artifacts[node], self.progress.keys[node] = outcome.artifact, plan.keys
+        notes = (*plan.notes, *_never(outcome.artifact), *outcome.notes)
+        known = not outcome.computed and self._ledger.newest_key(node.name) == plan.key
+        why = "unchanged" if known else self._why(node, plan, outcome)
+        known = known or (not outcome.computed and self._ledger.knows(node.name, plan.key))
         report = StepReport(
             node.name,
-            "cached",
+            "ran" if outcome.computed else "cached",
             outcome.seconds,
-            0,
-            "unchanged",
+            outcome.rows,
+            why,
             plan.key,
-            notes=(*plan.notes, *_never(outcome.artifact)),
-            shape=_shape(outcome.artifact),
-            digest=outcome.artifact.digest,
-            units=plan.keys if len(plan.keys) <= FEW else (),
+            outcome.computed,
+            () if known else plan.told,
+            notes,
+            cost.cpu,
+            cost.peak,
+            outcome.size,
+            _shape(outcome.artifact),
+            outcome.artifact.digest,
         )
-        if not outcome.computed:
-            self._settle(node, replace(report, causes=() if self._ledger.knows(node.name, plan.key) else plan.told))
-            return
-        before, causes = self._ledger.last(node.name, before=self._run), plan.told
-        why = explain(before.causes if before else None, causes)
-        ran = {"rows": outcome.rows, "parts": outcome.computed, "cpu": cost.cpu, "peak": cost.peak, "size": outcome.size}
-        self._settle(node, replace(report, status="ran", why=why, causes=causes, **ran), plan.sources)
+        self._settle(node, report, plan.sources if outcome.computed else (), () if known else plan.keys)
 
-    def _settle(self, node: Node, report: StepReport, sources: Sources = ()) -> None:
+    def _why(self, node: Node, plan: Plan, outcome: Outcome) -> str:
+        """The first thing that is not as it was the time before."""
+        if outcome.computed and node in self._again:
+            return self._again[node].reason
+        before = self._ledger.last(node.name, before=self._run)
+        why = explain(before.causes if before else None, plan.told, self._past)
+        return why if outcome.computed else found_again(why)
+
+    def _settle(self, node: Node, report: StepReport, sources: Sources = (), keys: tuple[str, ...] = ()) -> None:
         self.progress.reports[node] = report
-        self._unrecorded.append((report, sources))
+        self._unrecorded.append((report, sources, keys))
         self._tell(report)
         for reader in self._readers[node]:
             self._lacking[reader] -= 1
@@ -212,7 +243,9 @@ class _Execution:
 
     def _write(self) -> None:
         if self._unrecorded:
-            self._ledger.keep(self._run, [report for report, _ in self._unrecorded], [each for each in self._unrecorded if each[1]])
+            reports, sources, keys = zip(*self._unrecorded, strict=True)
+            texts = [each for each in zip(reports, sources, strict=True) if each[1]]
+            self._ledger.keep(self._run, reports, texts, [each for each in zip(reports, keys, strict=True) if each[1]])
             self._unrecorded = []
         self._recorded = time.monotonic()
 

@@ -7,6 +7,7 @@ and frames; of other people's packages the version, and that of what they requir
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -83,8 +84,8 @@ def versions(*distributions: str) -> tuple[Cause, ...]:
 
 
 def own_code(*rooms: str) -> Cause:
-    """The code of millstream's own rooms, by content: what a step of the library means."""
-    return Cause("millstream", _own_digest(tuple(sorted({"kernel", *rooms}))))
+    """Millstream's version and the code of its rooms, by content: what a step of the library means."""
+    return Cause("millstream", f"{sys.modules['millstream'].__version__} {_own_digest(tuple(sorted({'kernel', *rooms})))}")
 
 
 @functools.cache

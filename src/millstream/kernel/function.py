@@ -56,10 +56,7 @@ class FunctionOperation:
 
     def compute(self, store: Store, unit: Unit) -> object:
         """Call the function, and check what it returns."""
-        arguments = [
-            _as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each))
-            for each, kind in zip(unit.seen, self._kinds, strict=True)
-        ]
+        arguments = self.arguments(store, unit)
         try:
             result = self.function(*arguments, **self.settings)
             if isinstance(result, pl.LazyFrame):
@@ -71,6 +68,13 @@ class FunctionOperation:
         except Exception as error:
             raise StepError(f"{self.name}: {type(error).__name__}: {_first_line(error)}", where=self._place(error)) from error
         return self._checked(result, unit)
+
+    def arguments(self, store: Store, unit: Unit) -> list[object]:
+        """What the function is called with."""
+        return [
+            _as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each))
+            for each, kind in zip(unit.seen, self._kinds, strict=True)
+        ]
 
     def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
         if self.partition is None:

@@ -16,7 +16,7 @@ from millstream.errors import NotFoundError
 from millstream.kernel.database import Database, Row
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.locks import hold, is_held, let_go
-from millstream.kernel.records import Cause, RunReport, StepReport
+from millstream.kernel.records import Cause, Circumstances, RunReport, StepReport
 
 FORMATS = [
     """
@@ -32,10 +32,18 @@ CREATE TABLE run_files (run TEXT NOT NULL, file TEXT NOT NULL, digest TEXT NOT N
 ALTER TABLE runs ADD COLUMN process INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX running ON runs (run) WHERE status = 'running'
 """,
+    """
+CREATE TABLE results (name TEXT NOT NULL, digest TEXT NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (name, digest)) WITHOUT ROWID
+""",
 ]
-"""What a step's key is made of is kept once, however many runs find it again. `process` is the one that made a run."""
+"""What a step's key is made of is kept once, however many runs find it again. `process` is the one that made a run.
+
+A result of a step is found in the store by the cache keys of its units.
+"""
 
 Sources = Sequence[tuple[str, str]]
+KEY = 32
+"""Bytes of a cache key."""
 
 _report = msgspec.msgpack.Decoder(StepReport)
 _causes = msgspec.msgpack.Decoder(tuple[Cause, ...])
@@ -79,22 +87,19 @@ class Ledger:
         )
         return dict(self.database.rows(query, (run,)))
 
-    def settings(self, run: str) -> dict[str, dict[str, object]]:
-        """The settings that a run was given."""
-        row = self.database.row("SELECT settings FROM runs WHERE run = ?", (run,))
-        return msgspec.json.decode(row[0]) if row else {}
-
-    def environment(self, run: str) -> dict[str, str]:
-        """What a run was made with."""
-        row = self.database.row("SELECT environment FROM runs WHERE run = ?", (run,))
-        return msgspec.json.decode(row[0]) if row else {}
-
     def add_environment(self, run: str, more: Mapping[str, str]) -> None:
         """Record more of what a run was made with."""
-        self.database.execute("UPDATE runs SET environment = ? WHERE run = ?", (msgspec.json.encode(self.environment(run) | dict(more)), run))
+        environment = msgspec.json.encode(self.circumstances(run).environment | dict(more))
+        self.database.execute("UPDATE runs SET environment = ? WHERE run = ?", (environment, run))
 
-    def keep(self, run: str, reports: Sequence[StepReport], sources: Sequence[tuple[StepReport, Sources]] = ()) -> None:
-        """Record what became of some steps, and the source texts of the code that they ran."""
+    def keep(
+        self,
+        run: str,
+        reports: Sequence[StepReport],
+        sources: Sequence[tuple[StepReport, Sources]] = (),
+        results: Sequence[tuple[StepReport, Sequence[str]]] = (),
+    ) -> None:
+        """Record what became of some steps, the source texts of the code that they ran, and the cache keys of what they gave."""
         with self.database.transaction() as connection:
             for report in reports:
                 if report.causes:
@@ -107,6 +112,8 @@ class Ledger:
                 digests = {cause.name: cause.value for cause in report.causes}
                 rows = [(digests[name], name, text) for name, text in texts if name in digests]
                 connection.executemany("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", rows)
+            made = [(report.name, report.digest, b"".join(map(bytes.fromhex, keys))) for report, keys in results]
+            connection.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", made)
 
     def knows(self, name: str, key: str) -> bool:
         """Whether it is on record what a step's key is made of."""
@@ -127,14 +134,50 @@ class Ledger:
         """Write down that a run was killed."""
         self.database.execute("UPDATE runs SET status = 'killed' WHERE run = ? AND status = 'running'", (run,))
 
+    def newest_key(self, name: str) -> str:
+        """The cache key of a step in the newest run that had it; empty if there is none, or it did not finish there."""
+        row = self.database.row("SELECT report FROM run_steps WHERE name = ? ORDER BY run DESC LIMIT 1", (name,))
+        return _report.decode(row[0]).key if row else ""
+
     def last(self, name: str, *, before: str | None = None) -> StepReport | None:
         """The newest report of a step that finished, before a run if one is given."""
-        query = "SELECT report FROM run_steps WHERE name = ? AND run < ? ORDER BY run DESC LIMIT 20"
-        for (blob,) in self.database.rows(query, (name, before or "~")):
+        found = self.previous(name, before or "~")
+        return found[1] if found else None
+
+    def previous(self, name: str, run: str) -> tuple[str, StepReport] | None:
+        """The newest run before another one in which a step finished, and what became of it there."""
+        query = "SELECT run, report FROM run_steps WHERE name = ? AND run < ? ORDER BY run DESC LIMIT 20"
+        for earlier, blob in self.database.rows(query, (name, run)):
             report = _report.decode(blob)
             if report.status in ("ran", "cached"):
-                return self._whole(report)
+                return earlier, self._whole(report)
         return None
+
+    def made(self, name: str, key: str, *, before: str) -> str | None:
+        """The newest run before another one in which a step was computed whose cache key this is."""
+        query = "SELECT run, report FROM run_steps WHERE name = ? AND run < ? ORDER BY run DESC"
+        reports = ((run, _report.decode(blob)) for run, blob in self.database.rows(query, (name, before)))
+        return next((run for run, report in reports if report.status == "ran" and report.key == key), None)
+
+    def keys(self, name: str, digest: str) -> list[str]:
+        """The cache keys of the units that gave a result, by the beginning of its digest."""
+        query = "SELECT keys FROM results WHERE name = ? AND digest >= ? AND digest < ? LIMIT 1"
+        row = self.database.row(query, (name, digest, f"{digest}g"))
+        return [row[0][start : start + KEY].hex() for start in range(0, len(row[0]), KEY)] if row else []
+
+    def report(self, run: str, name: str) -> StepReport | None:
+        """What became of a step in a run."""
+        row = self.database.row("SELECT report FROM run_steps WHERE run = ? AND name = ?", (run, name))
+        return self._whole(_report.decode(row[0])) if row else None
+
+    def circumstances(self, run: str | None = None) -> Circumstances:
+        """Under what a run was made, the newest one if none is named."""
+        identity = self._row(run)[0]
+        columns = "started, as_of, command, status, seconds, environment, settings"
+        row = self.database.row(f"SELECT {columns} FROM runs WHERE run = ?", (identity,))  # noqa: S608  only names are put in
+        assert row is not None
+        started, as_of, command, status, seconds, environment, settings = row
+        return Circumstances(identity, started, as_of, command, status, seconds, msgspec.json.decode(environment), msgspec.json.decode(settings))
 
     def reports(self, name: str, limit: int = 20) -> list[tuple[str, StepReport]]:
         """The newest runs that had a step, and what became of it in each."""

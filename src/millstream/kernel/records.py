@@ -82,7 +82,7 @@ class StepReport(msgspec.Struct, frozen=True):
 
     `rows` are the rows it processed, `seconds` its wall time (of a cached step: the time that it saved), `cpu` its share of the CPU seconds
     of the process, `peak` the most bytes of memory that the process held meanwhile, `size` the bytes that it wrote. `shape` are rows and
-    columns of its table, `digest` is that of its artifact, `units` are the keys of the results that it was put together from, if they are few.
+    columns of its table, `digest` is that of its result.
     """
 
     name: str
@@ -99,7 +99,6 @@ class StepReport(msgspec.Struct, frozen=True):
     size: int = 0
     shape: tuple[int, int] | None = None
     digest: str = ""
-    units: tuple[str, ...] = ()
 
 
 class RunReport(msgspec.Struct, frozen=True):
@@ -109,3 +108,16 @@ class RunReport(msgspec.Struct, frozen=True):
     as_of: int
     seconds: float
     steps: tuple[StepReport, ...]
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """Under what a run was made. `as_of` is microseconds since 1970 in UTC, `started` seconds; `seconds` is None while it runs."""
+
+    run: str
+    started: float
+    as_of: int
+    command: str
+    status: str
+    seconds: float | None
+    environment: dict[str, str]
+    settings: dict[str, dict[str, object]]

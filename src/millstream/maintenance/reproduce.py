@@ -83,12 +83,12 @@ def recorded(ledger: Ledger, registry: Registry, what: str) -> Recorded:
     files = ledger.files(run.run)
     if not files:
         raise NotFoundError(f"the code of run {run.run} is not on record", hint="runs keep it since this version; run again, and reproduce that")
-    return Recorded(run, version, files, ledger.settings(run.run))
+    return Recorded(run, version, files, ledger.circumstances(run.run).settings)
 
 
 def environment_changes(workspace: Workspace, run: str) -> tuple[tuple[str, str, str], ...]:
     """What differs between the environment of a run and this one: name, then, now."""
-    then, now = workspace.ledger.environment(run), dict(environment())
+    then, now = workspace.ledger.circumstances(run).environment, dict(environment())
     return tuple((name, then.get(name, "none"), now.get(name, "none")) for name in sorted(then.keys() | now) if _differs(name, then, now))
 
 
@@ -102,7 +102,7 @@ def reproduce(workspace: Workspace, names: Mapping[Declaration, str], models: Ma
     nodes = [node for node in ordered(_targets(workspace, names, models, asked)) if node.name in reports]
     if not nodes:
         raise ConfigurationError(f"run {asked.run.run} has no step that its code declares", hint="`millstream show RUN` lists its steps")
-    again = _Again(workspace.store, clean, reports, asked.run.as_of)
+    again = _Again(workspace.store, workspace.ledger, clean, reports, asked.run.as_of)
     steps = tuple(again.step(node) for node in nodes)
     return Reproduction(asked.run.run, asked.version.name if asked.version else None, steps, environment_changes(workspace, asked.run.run))
 
@@ -126,6 +126,7 @@ class _Again:
     """Steps made once more: `artifacts` are those that later steps read, the recorded ones where they are still stored."""
 
     store: Store
+    ledger: Ledger
     clean: Store
     reports: Mapping[str, StepReport]
     as_of: int
@@ -143,14 +144,14 @@ class _Again:
             plan, made = repeat(node, self.clean, [self.artifacts[each] for each in node.inputs], self.as_of)
         except MillstreamError as error:
             return Repeated(node.name, "failed", error.message, time.perf_counter() - started)
-        known = self._stored(report.units or plan.keys) if report.units or plan.key == report.key else None
+        known = self._stored(self.ledger.keys(node.name, report.digest))
         before = plan.together(self.clean, known) if known is not None else None
         self.artifacts[node] = before if before is not None and before.digest == report.digest else made
         verdict, detail = self._compare(report, before, made)
         return Repeated(node.name, verdict, detail, time.perf_counter() - started)
 
     def _recorded(self, node: Node, report: StepReport) -> Repeated:
-        found = self._stored(report.units)
+        found = self._stored(self.ledger.keys(node.name, report.digest))
         if not found:
             return Repeated(node.name, "failed", "its recorded snapshot is no longer stored")
         tables = [each for each in found if isinstance(each, Table)]

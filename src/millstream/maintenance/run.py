@@ -14,13 +14,16 @@ from millstream.errors import MillstreamError
 from millstream.evaluation.judge import gate_text, judge
 from millstream.evaluation.records import Score, Verdict
 from millstream.features.training_set import ASKED
+from millstream.kernel.again import Again
 from millstream.kernel.availability import Cut
+from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener, Progress, execute
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact, RunReport, Table, Value
 from millstream.kernel.store import Store
 from millstream.kernel.units import seen_of
+from millstream.maintenance.selection import Chosen, Selection, choose
 from millstream.registry.environment import environment, git_state, project_files
 from millstream.registry.records import Lineage, Version
 from millstream.registry.workspace import Workspace
@@ -71,27 +74,64 @@ def run(
     listener: Listener | None = None,
 ) -> RunResult:
     """Make all models (and the nodes in `more`) as of a moment, registering what is new."""
-    lowered = {name: lower_model(name, model, workspace.lowering) for name, model in models.items()}
+    return run_chosen(workspace, Chosen(models, tuple(more)), deployments, as_of=as_of, command=command, listener=listener)
+
+
+def run_selection(
+    workspace: Workspace,
+    declared: Mapping[Declaration, str],
+    life: Mapping[str, tuple[Model, Deployment | None]],
+    selection: Selection,
+    *,
+    as_of: int,
+    listener: Listener | None = None,
+) -> RunResult:
+    """Make what is selected of a file: `life` are its models and their deployments by name."""
+    chosen = choose(workspace, declared, {name: model for name, (model, _) in life.items()}, selection)
+    deployments = {name: deployment for name, (_, deployment) in life.items() if deployment is not None}
+    return run_chosen(workspace, chosen, deployments, as_of=as_of, listener=listener, selection=selection)
+
+
+def run_chosen(
+    workspace: Workspace,
+    chosen: Chosen,
+    deployments: Mapping[str, Deployment],
+    *,
+    as_of: int,
+    command: str = "run",
+    listener: Listener | None = None,
+    selection: Selection | None = None,
+) -> RunResult:
+    """Make the models and steps that are chosen; the selection says which steps are computed although their results are stored."""
+    lowered = {name: lower_model(name, model, workspace.lowering) for name, model in chosen.models.items()}
     bundles = {name: lower_bundle(nodes, workspace.lowering) for name, nodes in lowered.items()}
-    targets = [*more, *(node for name, nodes in lowered.items() for node in (*nodes.targets, bundles[name]))]
+    targets = [*chosen.nodes, *(node for name, nodes in lowered.items() for node in (*nodes.targets, bundles[name]))]
+    again = selection.again(ordered(targets)) if selection else None
     with in_use(workspace.store.root):
-        result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener)
+        result, progress = execute_targets(workspace, targets, as_of=as_of, command=command, listener=listener, again=again)
         made = [Made(nodes, bundles[name], progress.artifacts, progress.keys, result.report.run, as_of) for name, nodes in lowered.items()]
         trained = [_register(workspace, each, deployments.get(each.nodes.name)) for each in made if _finished(each)]
     return RunResult(result.report, trained, result.errors, result.notes, progress.artifacts)
 
 
 def execute_targets(
-    workspace: Workspace, targets: Sequence[Node], *, as_of: int, command: str, listener: Listener | None = None
+    workspace: Workspace,
+    targets: Sequence[Node],
+    *,
+    as_of: int,
+    command: str,
+    listener: Listener | None = None,
+    again: Mapping[Node, Again] | None = None,
 ) -> tuple[RunResult, Progress]:
-    """Run the targets and all that they need, on record."""
+    """Run the targets and all that they need, on record; those in `again` although their results are stored."""
     started = time.perf_counter()
     with in_use(workspace.store.root):
         identity = workspace.ledger.begin(as_of=as_of, command=command, environment=dict(environment()), settings=workspace.lowering.settings)
         workspace.ledger.keep_files(identity, project_files(workspace.root))
         status = "failed"
         try:
-            progress = execute(ordered(targets), store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener)
+            nodes = ordered(targets)
+            progress = execute(nodes, store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener, again=again)
             status = "failed" if progress.errors else "done"
             if any(each.status == "ran" for each in progress.reports.values()):
                 workspace.ledger.add_environment(identity, git_state(workspace.root))

@@ -52,7 +52,7 @@ class ModelNodes:
 def follow_record(nodes: ModelNodes, record: FitRecord) -> ModelNodes:
     """The same steps, but refitted by a fit record that was decided before."""
     candidate = nodes.training.named(record.method)
-    causes = (*_base(nodes.question, nodes.model), Cause("record", repr(record)), *candidate.causes())
+    causes = (*_base(nodes.question, nodes.model), Cause("fit record", _told(record)), *candidate.causes())
     operation = LibraryOperation((nodes.rows.name,), lambda: causes, partial(nodes.training.refit_by, record))
     return replace(nodes, refit=Node(f"{nodes.name}/refit", (nodes.rows,), operation, nodes.model.where))
 
@@ -88,3 +88,8 @@ def lower_model(name: str, model: Model, lowering: Lowering) -> ModelNodes:
 
 def _base(question: Question, model: Model) -> tuple[Cause, ...]:
     return (own_code(*ROOMS), Cause("model", f"{question} split={model.split} metric={model.metric} slices={model.slices} seed={model.seed}"))
+
+
+def _told(record: FitRecord) -> str:
+    rounds = "" if record.rounds is None else f", {record.rounds} rounds"
+    return f"{record.method}{rounds}, seed {record.seed}, of {', '.join(record.started)}"
