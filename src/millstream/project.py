@@ -12,7 +12,7 @@ import time
 import tomllib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -24,6 +24,7 @@ from millstream.features.lowering import Lowering
 from millstream.kernel.availability import parse_moment
 from millstream.kernel.declarations import Declaration, collecting
 from millstream.kernel.declared_functions import Function
+from millstream.kernel.graph import Node
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.records import Table
 from millstream.kernel.store import Store
@@ -85,7 +86,8 @@ class Project:
     def workspace(self) -> Workspace:
         """The opened parts, as verbs take them."""
         unpickle = self.configuration.get("unpickle") is True
-        return Workspace(self.store, self.ledger, self.registry, self.lowering, self.folder, self.root, unpickle)
+        opening = partial(open_nodes, self.file, self.settings)
+        return Workspace(self.store, self.ledger, self.registry, self.lowering, self.folder, self.root, unpickle, opening)
 
     @cached_property
     def models(self) -> dict[str, Model]:
@@ -222,6 +224,13 @@ def load_module(file: Path) -> tuple[ModuleType, list[Declaration]]:
             hint = _suggestion(error, module)
             raise ConfigurationError(f"{file.name}: {type(error).__name__}: {error}", where=_place(error, file), hint=hint) from error
     return module, list(made)
+
+
+def open_nodes(file: Path, settings: Mapping[str, Mapping[str, object]]) -> Callable[[str], Node]:
+    """Import a file in a process of its own, and nothing else: gives the nodes of what it declares, by name."""
+    names = name_declarations(*load_module(file))
+    lowering, named = Lowering(names, settings, file.parent), {name: declaration for declaration, name in names.items()}
+    return lambda name: lowering.node(named[name])
 
 
 def name_declarations(module: ModuleType, made: Sequence[Declaration]) -> dict[Declaration, str]:

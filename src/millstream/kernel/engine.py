@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+import heapq
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from types import MappingProxyType
 
+from millstream.errors import StepError
 from millstream.kernel.availability import is_timed
 from millstream.kernel.graph import Node
+from millstream.kernel.isolation import Workers
+from millstream.kernel.job import Job, Outcome, Place, look_up, make, take_part
 from millstream.kernel.ledger import Ledger, Sources
-from millstream.kernel.locks import key_lock
+from millstream.kernel.limits import pause
+from millstream.kernel.logs import Log, Said, capturing
 from millstream.kernel.meter import Cost, Meter
 from millstream.kernel.reasons import explain
 from millstream.kernel.records import Artifact, StepReport, Table
-from millstream.kernel.store import Found, Store
-from millstream.kernel.threads import cores
-from millstream.kernel.units import Plan, batches, joined, keep
+from millstream.kernel.store import Store
+from millstream.kernel.threads import Threads, cores
+from millstream.kernel.units import Plan
+from millstream.kernel.worker import Opening, said_of, trace_of
 
-Listener = Callable[[StepReport | Node], None]
+__all__ = ["Listener", "Progress", "execute", "make"]
+
+Event = StepReport | Node | Said
+"""What became of a step, that it begins, or what it says."""
+
+Listener = Callable[[Event], None]
+"""Is told by the thread of the run, but what a step says by the step's own."""
+
 SAMPLED = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The artifact of a step and what it took: units computed, rows processed, bytes written; seconds, also those that were saved."""
-
-    artifact: Artifact
-    computed: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-    size: int = 0
 
 
 @dataclass
@@ -44,89 +48,99 @@ class Progress:
     errors: dict[Node, Exception] = field(default_factory=dict[Node, Exception])
 
 
-def execute(nodes: Sequence[Node], *, store: Store, ledger: Ledger, run: str, as_of: int, listener: Listener | None = None) -> Progress:
-    """Run the ordered nodes; what is made is on record as soon as it is made, what became of the steps a moment later."""
-    execution = _Execution(nodes, store, ledger, run, as_of, listener or _nobody)
+def execute(
+    nodes: Sequence[Node],
+    *,
+    store: Store,
+    ledger: Ledger,
+    run: str,
+    as_of: int,
+    listener: Listener | None = None,
+    opening: Opening | None = None,
+) -> Progress:
+    """Run the ordered nodes; what is made is on record as soon as it is made, what became of the steps a moment later.
+
+    `opening` imports the user's file in the workers of isolated steps.
+    """
+    threads, workers = Threads(cores(), take_part), Workers(store.root, opening)
+    execution = _Execution(nodes, Place(store, as_of, threads, workers), ledger, run, listener or _aloud)
+    finished = False
     try:
-        while execution.goes_on():
-            pass
+        with capturing():
+            while execution.goes_on():
+                try:
+                    execution.end(execution.done.get(timeout=execution.patience()))
+                except Empty:
+                    execution.look()
+        finished = True
     finally:
+        workers.close()
+        threads.close(wait=finished)
         execution.close()
     return execution.progress
-
-
-def make(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int) -> Artifact:
-    """The artifact of one node for its inputs, found or made, without a record of it."""
-    plan = node.operation.plan(store, inputs, as_of)
-    return (look_up(store, plan) or _perform(node, store, plan)).artifact
-
-
-def look_up(store: Store, plan: Plan) -> Outcome | None:
-    """What a plan comes to if all of its units have a result."""
-    found = store.find(plan.keys)
-    if len(found) < len(set(plan.keys)):
-        return None
-    return Outcome(plan.together(store, [found[key].artifact for key in plan.keys]), seconds=sum(each.seconds for each in found.values()))
-
-
-def _perform(node: Node, store: Store, plan: Plan) -> Outcome:
-    """Compute the units without a result, neighbouring ones at once, and put all together."""
-    computed = rows = size = 0
-    started = time.perf_counter()
-    with key_lock(store.root, plan.key):
-        found = store.find(plan.keys)
-        missing = [(key, unit) for key, unit in dict(zip(plan.keys, plan.units, strict=True)).items() if key not in found]
-        for batch in batches(missing, plan.longest):
-            begun, unit = time.perf_counter(), joined([unit for _, unit in batch])
-            made, written = keep(store, unit, batch, plan.facts, node.operation.compute(store, unit))
-            found |= _record(store, made, (time.perf_counter() - begun) / len(made))
-            computed, rows, size = computed + len(batch), rows + unit.rows, size + written
-    artifact = plan.together(store, [found[key].artifact for key in plan.keys])
-    return Outcome(artifact, computed, rows, time.perf_counter() - started, size)
-
-
-def _record(store: Store, made: Mapping[str, Artifact], seconds: float) -> dict[str, Found]:
-    results = {key: Found(artifact, seconds) for key, artifact in made.items()}
-    store.record(results)
-    return results
 
 
 class _Execution:
     """One run: which steps wait for which, which are running, and what is not on record yet."""
 
-    def __init__(self, nodes: Sequence[Node], store: Store, ledger: Ledger, run: str, as_of: int, tell: Listener) -> None:
-        self.progress = Progress()
-        self._store, self._ledger, self._run, self._as_of, self._tell = store, ledger, run, as_of, tell
+    def __init__(self, nodes: Sequence[Node], place: Place, ledger: Ledger, run: str, tell: Listener) -> None:
+        self.progress, self.done = Progress(), SimpleQueue[Job]()
+        self._place, self._ledger, self._run, self._tell = place, ledger, run, tell
         self._lacking = {node: len(set(node.inputs)) for node in nodes}
         self._readers: dict[Node, list[Node]] = {node: [] for node in nodes}
         for node in nodes:
             for each in dict.fromkeys(node.inputs):
                 self._readers[each].append(node)
         self._ready = deque(node for node in nodes if not self._lacking[node])
-        self._running: dict[Future[Outcome], tuple[Node, Plan]] = {}
+        self._running: dict[Node, Job] = {}
+        self._pausing: list[tuple[float, int, Job]] = []
+        self._costs: dict[Node, Cost] = {}
         self._meter = Meter[Node]()
-        self._pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="step")
-        self._unrecorded: list[tuple[StepReport, Sources]] = []
+        self._unrecorded: list[tuple[StepReport, Sources, str]] = []
         self._recorded = time.monotonic()
 
     def goes_on(self) -> bool:
-        """Start what can start, settle what is over; False when nothing is left."""
+        """Start what can start; False when nothing is left."""
         while self._ready:
             self._begin(self._ready.popleft())
-        if not self._running:
-            return False
-        for future in wait(self._running, timeout=SAMPLED, return_when=FIRST_COMPLETED).done:
-            node, plan = self._running.pop(future)
-            self._end(node, plan, future, self._meter.stop(node))
-        self._meter.sample()
+        while self._pausing and self._pausing[0][0] <= time.monotonic():
+            self._start(heapq.heappop(self._pausing)[2])
         if time.monotonic() - self._recorded > SAMPLED:
             self._write()
-        return True
+        return bool(self._running or self._pausing)
+
+    def look(self) -> None:
+        """See what the steps cost while they run."""
+        self._meter.sample()
+
+    def patience(self) -> float:
+        """How long to wait for a step that ends."""
+        return min(SAMPLED, max(0.0, self._pausing[0][0] - time.monotonic())) if self._pausing and not self._running else SAMPLED
+
+    def end(self, job: Job) -> None:
+        """Settle a step, or have it tried again later."""
+        node, error = job.node, job.error
+        del self._running[node]
+        if not node.limits.isolated:
+            self._costs[node] = self._costs.get(node, Cost()) + self._meter.stop(node)
+        if error is None:
+            assert job.outcome is not None
+            self._finish(node, job.plan, job.outcome, job)
+            return
+        if job.log is not None and not node.limits.isolated:
+            job.log.write(trace_of(error), aloud=False)
+        if job.attempt <= node.limits.retries and node.limits.forgive(error):
+            seconds = pause(job.plan.key, job.attempt)
+            assert job.log is not None
+            job.log.write(f"{_first_line(error)}; attempt {job.attempt + 1} of {node.limits.retries + 1} in {seconds:.1f} s\n")
+            again = Job(node, job.plan, job.inputs, self._place, log=job.log, attempt=job.attempt + 1)
+            heapq.heappush(self._pausing, (time.monotonic() + seconds, id(again), again))
+            return
+        self._fail(node, error if isinstance(error, Exception) else _as_step_error(node, error), job)
 
     def close(self) -> None:
-        """Leave no thread that is waited for, and everything on record."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._write()
+        """Put on record what is not yet, also what the steps said that did not come to an end."""
+        self._write({node.name: job.log.text() for node, job in self._running.items() if job.log is not None})
 
     def _begin(self, node: Node) -> None:
         broken = next((each for each in node.inputs if each not in self.progress.artifacts), None)
@@ -134,39 +148,41 @@ class _Execution:
             self._settle(node, StepReport(node.name, "skipped", 0.0, 0, f"{broken.name} did not finish"))
             return
         try:
-            plan = node.operation.plan(self._store, [self.progress.artifacts[each] for each in node.inputs], self._as_of)
-            found = look_up(self._store, plan)
+            inputs = [self.progress.artifacts[each] for each in node.inputs]
+            plan = node.operation.plan(self._place.store, inputs, self._place.as_of)
+            found = look_up(self._place.store, plan)
         except Exception as error:  # noqa: BLE001  whatever the step raises is told with its name
             self._fail(node, error)
             return
         if found is None:
             self._tell(node)
-            self._meter.start(node)
-            self._running[self._pool.submit(_perform, node, self._store, plan)] = node, plan
+            self._start(Job(node, plan, inputs, self._place, log=Log(node.name, self._tell)))
         else:
-            self._finish(node, plan, found, Cost())
+            self._finish(node, plan, found)
 
-    def _end(self, node: Node, plan: Plan, future: Future[Outcome], cost: Cost) -> None:
-        error = future.exception()
-        if isinstance(error, Exception):
-            self._fail(node, error)
-        elif error is not None:
-            raise error
-        else:
-            self._finish(node, plan, future.result(), cost)
+    def _start(self, job: Job) -> None:
+        job.done = self.done.put
+        if not job.node.limits.isolated:
+            self._meter.start(job.node)
+        self._running[job.node] = job
+        assert self._place.threads is not None
+        self._place.threads.begin(job)
 
-    def _fail(self, node: Node, error: Exception) -> None:
+    def _fail(self, node: Node, error: Exception, job: Job | None = None) -> None:
         self.progress.errors[node] = error
-        self._settle(node, StepReport(node.name, "failed", 0.0, 0, next(iter(str(error).splitlines()), type(error).__name__)))
+        attempts = job.attempt if job else 1
+        why = next(iter(str(error).splitlines()), type(error).__name__) + (f" ({attempts} attempts)" if attempts > 1 else "")
+        self._settle(node, StepReport(node.name, "failed", 0.0, 0, why, attempts=attempts), log=_said(job))
 
-    def _finish(self, node: Node, plan: Plan, outcome: Outcome, cost: Cost) -> None:
+    def _finish(self, node: Node, plan: Plan, outcome: Outcome, job: Job | None = None) -> None:
         self.progress.artifacts[node], self.progress.keys[node] = outcome.artifact, plan.keys
         notes = (*plan.notes, *_never(outcome.artifact))
         if not outcome.computed:
             causes = () if self._ledger.knows(node.name, plan.key) else plan.told
-            self._settle(node, StepReport(node.name, "cached", outcome.seconds, 0, "unchanged", plan.key, 0, causes, notes))
+            self._settle(node, StepReport(node.name, "cached", outcome.seconds, 0, "unchanged", plan.key, 0, causes, notes), log=_said(job))
             return
         before, causes = self._ledger.last(node.name, before=self._run), plan.told
+        cost, attempts = outcome.cost or self._costs.get(node, Cost()), job.attempt if job else 1
         report = StepReport(
             node.name,
             "ran",
@@ -176,28 +192,34 @@ class _Execution:
             plan.key,
             outcome.computed,
             causes,
-            notes,
+            (*notes, f"it took {attempts} attempts") if attempts > 1 else notes,
             cost.cpu,
             cost.peak,
             outcome.size,
             _shape(outcome.artifact),
+            attempts,
         )
-        self._settle(node, report, plan.sources)
+        self._settle(node, report, plan.sources, _said(job))
 
-    def _settle(self, node: Node, report: StepReport, sources: Sources = ()) -> None:
+    def _settle(self, node: Node, report: StepReport, sources: Sources = (), log: str = "") -> None:
         self.progress.reports[node] = report
-        self._unrecorded.append((report, sources))
+        self._unrecorded.append((report, sources, log))
         self._tell(report)
         for reader in self._readers[node]:
             self._lacking[reader] -= 1
             if not self._lacking[reader]:
                 self._ready.append(reader)
 
-    def _write(self) -> None:
-        if self._unrecorded:
-            self._ledger.keep(self._run, [report for report, _ in self._unrecorded], [each for each in self._unrecorded if each[1]])
-            self._unrecorded = []
-        self._recorded = time.monotonic()
+    def _write(self, logs: Mapping[str, str] = MappingProxyType({})) -> None:
+        unrecorded, self._unrecorded, self._recorded = self._unrecorded, [], time.monotonic()
+        told = {**{report.name: log for report, _, log in unrecorded}, **logs}
+        if unrecorded or told:
+            self._ledger.keep(
+                self._run,
+                [report for report, *_ in unrecorded],
+                [(report, sources) for report, sources, _ in unrecorded if sources],
+                {name: log for name, log in told.items() if log},
+            )
 
 
 def _never(artifact: Artifact) -> tuple[str, ...]:
@@ -213,5 +235,20 @@ def _shape(artifact: Artifact) -> tuple[int, int] | None:
     return (artifact.rows, len(artifact.names)) if isinstance(artifact, Table) else None
 
 
-def _nobody(_: StepReport | Node) -> None:
-    """Listens to nothing."""
+def _as_step_error(node: Node, error: BaseException) -> StepError:
+    """Of what is no ordinary error: a panic of native code, or a step that wanted to exit."""
+    return StepError(f"{node.name}: {said_of(error)}", where=node.where)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _said(job: Job | None) -> str:
+    return job.log.text() if job is not None and job.log is not None else ""
+
+
+def _aloud(event: Event) -> None:
+    """Who listens to nothing else hears at least what steps say."""
+    if isinstance(event, Said):
+        sys.stderr.write(f"{event.name} | {event.line}\n")

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -28,8 +29,11 @@ CREATE TABLE IF NOT EXISTS code (digest TEXT NOT NULL, name TEXT NOT NULL, sourc
 CREATE TABLE causes (name TEXT NOT NULL, key TEXT NOT NULL, causes BLOB NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
 ALTER TABLE runs ADD COLUMN process INTEGER NOT NULL DEFAULT 0
 """,
+    """
+CREATE TABLE logs (run TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID
+""",
 ]
-"""What a step's key is made of is kept once, however many runs find it again. `process` is the one that made a run."""
+"""What a step's key is made of is kept once, however many runs find it again. `process` is the one that made a run. `logs` is what its steps said."""
 
 Sources = Sequence[tuple[str, str]]
 
@@ -53,8 +57,14 @@ class Ledger:
         self.database.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  only names are put in
         return run
 
-    def keep(self, run: str, reports: Sequence[StepReport], sources: Sequence[tuple[StepReport, Sources]] = ()) -> None:
-        """Record what became of some steps, and the source texts of the code that they ran."""
+    def keep(
+        self,
+        run: str,
+        reports: Sequence[StepReport],
+        sources: Sequence[tuple[StepReport, Sources]] = (),
+        logs: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Record what became of some steps, the source texts of the code that they ran, and what they said."""
         with self.database.transaction() as connection:
             for report in reports:
                 if report.causes:
@@ -67,6 +77,12 @@ class Ledger:
                 digests = {cause.name: cause.value for cause in report.causes}
                 rows = [(digests[name], name, text) for name, text in texts if name in digests]
                 connection.executemany("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO logs VALUES (?, ?, ?)", [(run, name, text) for name, text in logs.items()])
+
+    def log(self, run: str, step: str) -> str:
+        """What a step printed, logged and warned in a run, and where it failed; nothing if it said nothing."""
+        row = self.database.row("SELECT text FROM logs WHERE run = ? AND name = ?", (run, step))
+        return str(row[0]) if row else ""
 
     def knows(self, name: str, key: str) -> bool:
         """Whether it is on record what a step's key is made of."""

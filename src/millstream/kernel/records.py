@@ -82,7 +82,7 @@ class StepReport(msgspec.Struct, frozen=True):
 
     `rows` are the rows it processed, `seconds` its wall time (of a cached step: the time that it saved), `cpu` its share of the CPU seconds
     of the process, `peak` the most bytes of memory that the process held meanwhile, `size` the bytes that it wrote. `shape` are rows and
-    columns of its table.
+    columns of its table; `attempts` how often it was tried.
     """
 
     name: str
@@ -98,6 +98,7 @@ class StepReport(msgspec.Struct, frozen=True):
     peak: int = 0
     size: int = 0
     shape: tuple[int, int] | None = None
+    attempts: int = 1
 
 
 class RunReport(msgspec.Struct, frozen=True):

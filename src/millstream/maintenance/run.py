@@ -86,7 +86,15 @@ def execute_targets(
     identity = workspace.ledger.begin(as_of=as_of, command=command, environment=dict(environment()), settings=workspace.lowering.settings)
     status = "failed"
     try:
-        progress = execute(ordered(targets), store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener)
+        progress = execute(
+            ordered(targets),
+            store=workspace.store,
+            ledger=workspace.ledger,
+            run=identity,
+            as_of=as_of,
+            listener=listener,
+            opening=workspace.opening,
+        )
         status = "failed" if progress.errors else "done"
     except KeyboardInterrupt:
         status = "interrupted"
