@@ -27,9 +27,18 @@ from millstream.kernel.threads import Threads, cores
 from millstream.kernel.units import Plan
 from millstream.kernel.worker import Opening, said_of, trace_of
 
-__all__ = ["Listener", "Progress", "execute", "make"]
+__all__ = ["Began", "Event", "Listener", "Progress", "Said", "execute", "make"]
 
-Event = StepReport | Node | Said
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A step has begun, and why it must run."""
+
+    name: str
+    why: str
+
+
+Event = StepReport | Began | Said
 """What became of a step, that it begins, or what it says."""
 
 Listener = Callable[[Event], None]
@@ -62,7 +71,7 @@ def execute(
 
     `opening` imports the user's file in the workers of isolated steps.
     """
-    threads, workers = Threads(cores(), take_part), Workers(store.root, opening)
+    threads, workers = Threads(cores(), take_part), Workers(store.root, opening, run)
     execution = _Execution(nodes, Place(store, as_of, threads, workers), ledger, run, listener or _aloud)
     finished = False
     try:
@@ -95,6 +104,7 @@ class _Execution:
         self._running: dict[Node, Job] = {}
         self._pausing: list[tuple[float, int, Job]] = []
         self._costs: dict[Node, Cost] = {}
+        self._whys: dict[Node, str] = {}
         self._meter = Meter[Node]()
         self._unrecorded: list[tuple[StepReport, Sources, str]] = []
         self._recorded = time.monotonic()
@@ -155,7 +165,8 @@ class _Execution:
             self._fail(node, error)
             return
         if found is None:
-            self._tell(node)
+            self._whys[node] = self._why(node, plan)
+            self._tell(Began(node.name, self._whys[node]))
             self._start(Job(node, plan, inputs, self._place, log=Log(node.name, self._tell)))
         else:
             self._finish(node, plan, found)
@@ -168,11 +179,15 @@ class _Execution:
         assert self._place.threads is not None
         self._place.threads.begin(job)
 
+    def _why(self, node: Node, plan: Plan) -> str:
+        before = self._ledger.last(node.name, before=self._run)
+        return explain(before.causes if before else None, plan.told)
+
     def _fail(self, node: Node, error: Exception, job: Job | None = None) -> None:
         self.progress.errors[node] = error
         attempts = job.attempt if job else 1
         why = next(iter(str(error).splitlines()), type(error).__name__) + (f" ({attempts} attempts)" if attempts > 1 else "")
-        self._settle(node, StepReport(node.name, "failed", 0.0, 0, why, attempts=attempts), log=_said(job))
+        self._settle(node, StepReport(node.name, "failed", job.seconds if job else 0.0, 0, why, attempts=attempts), log=_said(job))
 
     def _finish(self, node: Node, plan: Plan, outcome: Outcome, job: Job | None = None) -> None:
         self.progress.artifacts[node], self.progress.keys[node] = outcome.artifact, plan.keys
@@ -181,17 +196,16 @@ class _Execution:
             causes = () if self._ledger.knows(node.name, plan.key) else plan.told
             self._settle(node, StepReport(node.name, "cached", outcome.seconds, 0, "unchanged", plan.key, 0, causes, notes), log=_said(job))
             return
-        before, causes = self._ledger.last(node.name, before=self._run), plan.told
         cost, attempts = outcome.cost or self._costs.get(node, Cost()), job.attempt if job else 1
         report = StepReport(
             node.name,
             "ran",
             outcome.seconds,
             outcome.rows,
-            explain(before.causes if before else None, causes),
+            self._whys[node],
             plan.key,
             outcome.computed,
-            causes,
+            plan.told,
             (*notes, f"it took {attempts} attempts") if attempts > 1 else notes,
             cost.cpu,
             cost.peak,

@@ -28,6 +28,8 @@ WATCHED = 0.05
 """Seconds between two looks at the memory of a worker."""
 LAST_WORDS = 0.3
 CHUNK = 65_536
+_DYING = re.compile(r"^(Fatal Python error|memory allocation of|stack backtrace|thread '.*' .*panicked at)", re.MULTILINE)
+"""How native code begins to tell of its end, at length: that is for the log, the error is one sentence."""
 _FRAME = re.compile(r'File "([^"]+)", line (\d+) in ')
 
 
@@ -45,9 +47,9 @@ class Call:
 class Workers:
     """The workers of a run: at most one for each thread that asks, used again as long as they are well."""
 
-    def __init__(self, root: Path, opening: Opening | None) -> None:
+    def __init__(self, root: Path, opening: Opening | None, run: str) -> None:
         """`root` is where the store lies; `opening` imports the user's file in a worker."""
-        self._root, self._opening = root, opening
+        self._root, self._opening, self._run = root, opening, run
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._lock = threading.Lock()
@@ -92,7 +94,7 @@ class Workers:
         with self._lock:
             if self._closed:
                 raise StepError(f"{call.node.name}: the run is over", where=call.node.where)
-            worker = Worker(self._root)
+            worker = Worker(self._root, self._run)
             self._all.add(worker)
         try:
             worker.open(self._opening, call, log)
@@ -110,8 +112,9 @@ class Workers:
 class Worker:
     """One process, in a group of its own, with all that it starts."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, run: str) -> None:
         """Start it; it does nothing yet."""
+        self._run = run
         theirs, asked = os.pipe()
         answers, told = os.pipe()
         entry = "from millstream.kernel.worker import serve; serve(*map(int, sys.argv[1:3]), sys.argv[3], int(sys.argv[4]))"
@@ -132,7 +135,7 @@ class Worker:
         self._output = self._process.stdout.fileno()
         os.set_blocking(self._output, False)
         self._step = ""
-        self._peak = 0
+        self._peak, self._dying = 0, False
 
     def open(self, opening: Opening, call: Call, log: Log) -> None:
         """Have it import the user's file, for as long as that takes."""
@@ -143,7 +146,7 @@ class Worker:
 
     def ask(self, call: Call, log: Log) -> tuple[Made | Failed, int]:
         """Have something computed: the answer, and the most bytes that the worker held meanwhile."""
-        node, plan, self._peak = call.node, call.plan, 0
+        node, plan, self._peak, self._dying = call.node, call.plan, 0, False
         inputs = None if self._step == plan.key else tuple(call.inputs)
         self._tell(Request(node.name, plan.key, call.units, tuple(plan.causes), inputs, call.as_of))
         answer = self._hear(node, node.limits, log, aloud=True)
@@ -187,8 +190,13 @@ class Worker:
             while piece := os.read(self._output, CHUNK):
                 pieces.append(piece)
         text = b"".join(pieces).decode(errors="replace")
-        if text:
-            log.write(text, aloud=aloud)
+        dying = _DYING.search(text)
+        said, kept = (text[: dying.start()], text[dying.start() :]) if dying else (text, "")
+        if said:
+            log.write(said, aloud=aloud and not self._dying)
+        if kept:
+            log.write(kept, aloud=False)
+        self._dying = self._dying or dying is not None
         return text
 
     def _last_words(self, node: Node, log: Log) -> str:
@@ -205,15 +213,15 @@ class Worker:
         code = self._process.wait()
         said = self._read(log, aloud=False) + log.text()
         where = _place(said, node) or node.where
+        hint = f"`millstream show {self._run} {node.name}` tells what it said last"
         if code >= 0:
-            return StepError(f"{node.name}: its worker ended by itself with exit code {code}", where=where, hint=_show(node))
+            return StepError(f"{node.name}: its worker ended by itself with exit code {code}", where=where, hint=hint)
         number = signal.Signals(-code)
-        why = _show(node)
         if "memory allocation of" in said:
-            why = f"there was no more memory; {why}"
+            hint = f"there was no more memory; {hint}"
         elif number is signal.SIGKILL:
-            why = f"probably the system had no more memory: memory= ends a step before that; {why}"
-        return StepError(f"{node.name}: its worker was killed by signal {-code} ({number.name})", where=where, hint=why)
+            hint = f"probably the system had no more memory: memory= ends a step before that; {hint}"
+        return StepError(f"{node.name}: its worker was killed by signal {-code} ({number.name})", where=where, hint=hint)
 
 
 def _place(said: str, node: Node) -> str | None:
@@ -231,10 +239,6 @@ def _too_long(node: Node, seconds: float, where: str) -> StepError:
     return StepError(
         f"{node.name}: not done after {seconds:g} s, its timeout", where=where, hint="raise timeout=, or do it in pieces with partition="
     )
-
-
-def _show(node: Node) -> str:
-    return f"`millstream show RUN {node.name}` tells what it said last"
 
 
 def _raised(failed: Failed, log: Log) -> MillstreamError:

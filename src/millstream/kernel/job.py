@@ -62,6 +62,11 @@ class Job:
         self._cost: Cost | None = None
         self._begun = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """How long ago it was opened."""
+        return time.perf_counter() - self._begun if self._opened else 0.0
+
     def enter(self) -> bool:
         """Take part; False if there is nothing left to do."""
         with self._lock:
@@ -118,8 +123,7 @@ class Job:
         try:
             if self.error is None:
                 artifact = self.plan.together(self.place.store, [self._found[key].artifact for key in self.plan.keys])
-                seconds = time.perf_counter() - self._begun
-                self.outcome = Outcome(artifact, self._computed, self._rows, seconds, self._size, self._cost)
+                self.outcome = Outcome(artifact, self._computed, self._rows, self.seconds, self._size, self._cost)
         except Exception as error:  # noqa: BLE001  whatever it is, it is this step's
             self.error = error
         finally:

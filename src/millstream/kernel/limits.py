@@ -72,10 +72,10 @@ def _bytes(verb: str, memory: object) -> int:
 
 
 def _retries(verb: str, retries: object) -> tuple[int, tuple[type[Exception], ...]]:
-    hint = "say how often, and after which errors, as in retries=(3, ConnectionError, TimeoutError)"
+    hint, told = "say how often, and after which errors, as in retries=(3, ConnectionError, TimeoutError)", describe(retries)
     given = cast("tuple[object, ...]", retries) if isinstance(retries, tuple) else ()
     if len(given) < 2:
-        raise refusal(f"{verb}: retries is {describe(retries)}", hint=hint)
+        raise refusal(f"{verb}: retries is {told}", hint=hint)
     times, *errors = given
     if isinstance(times, bool) or not isinstance(times, int) or times < 1:
         raise refusal(f"{verb}: retries begins with {describe(times)}, not with a number of at least 1", hint=hint)
@@ -83,6 +83,7 @@ def _retries(verb: str, retries: object) -> tuple[int, tuple[type[Exception], ..
 
 
 def _error(verb: str, error: object, hint: str) -> type[Exception]:
+    told = describe(error)
     if isinstance(error, type) and issubclass(error, Exception):
         return error
-    raise refusal(f"{verb}: retries names {describe(error)}, which is no kind of error", hint=hint)
+    raise refusal(f"{verb}: retries names {told}, which is no kind of error", hint=hint)

@@ -37,7 +37,7 @@ class Log:
         """`hear` is told each line as soon as it is whole."""
         self.name, self._hear = name, hear
         self._lock = threading.Lock()
-        self._begun = ""
+        self._begun, self._aloud = "", True
         self._head: list[str] = []
         self._tail: deque[str] = deque()
         self._room, self._held, self._cut = HEAD, 0, 0
@@ -46,13 +46,14 @@ class Log:
         """Take in some text; without `aloud` it is only kept."""
         with self._lock:
             *lines, self._begun = (self._begun + text).split("\n")
+            self._aloud = aloud
         for line in lines:
             self._line(line.rpartition("\r")[2], aloud=aloud)
 
     def text(self) -> str:
         """All that was said, or its beginning and its end."""
         if self._begun:
-            self.write("\n")
+            self.write("\n", aloud=self._aloud)
         with self._lock:
             cut = [f"… {self._cut:,} characters were left out here …"] if self._cut else []
             return "\n".join([*self._head, *cut, *self._tail])
@@ -71,7 +72,12 @@ class Log:
                     left = len(self._tail.popleft()) + 1
                     self._held, self._cut = self._held - left, self._cut + left
         if aloud:
-            self._hear(Said(self.name, line))
+            before = getattr(_speaking, "log", None)
+            listen(None)  # whoever hears it may print it
+            try:
+                self._hear(Said(self.name, line))
+            finally:
+                listen(before)
 
 
 def listen(log: Log | None) -> None:
