@@ -34,13 +34,13 @@ def say(told: object) -> None:
 def run(file: Path, settings: dict[str, str]) -> None:
     """One run of everything that the file declares, as of now."""
     from millstream.kernel.digest import digest_bytes, digest_frame  # noqa: PLC0415
-    from millstream.kernel.graph import Node  # noqa: PLC0415
+    from millstream.kernel.engine import Event  # noqa: PLC0415
     from millstream.kernel.records import StepReport, Table  # noqa: PLC0415
     from millstream.maintenance.run import first_error, run_selection  # noqa: PLC0415
     from millstream.maintenance.selection import Selection  # noqa: PLC0415
     from millstream.project import Project  # noqa: PLC0415
 
-    def tell(event: StepReport | Node) -> None:
+    def tell(event: Event) -> None:
         if isinstance(event, StepReport):
             say({"step": event.name, "status": event.status, "why": event.why, "parts": event.parts})
 

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -103,7 +103,8 @@ class Project:
     def workspace(self) -> Workspace:
         """The opened parts, as verbs take them."""
         unpickle = self.configuration.get("unpickle") is True
-        return Workspace(self.store, self.ledger, self.registry, self.lowering, self.folder, self.root, unpickle)
+        opening = partial(open_nodes, self.file, self.settings)
+        return Workspace(self.store, self.ledger, self.registry, self.lowering, self.folder, self.root, unpickle, opening)
 
     @cached_property
     def models(self) -> dict[str, Model]:
@@ -274,6 +275,13 @@ def folder_of(root: Path) -> Path:
 def moment_in(as_of: str | None) -> int:
     """Microseconds of an ISO moment; now, if none is given."""
     return time.time_ns() // 1_000 if as_of is None else parse_moment(as_of)
+
+
+def open_nodes(file: Path, settings: Mapping[str, Mapping[str, object]]) -> Callable[[str], Node]:
+    """Import a file in a process of its own, and nothing else: gives the nodes of what it declares, by name."""
+    names = name_declarations(*load_module(file))
+    lowering, named = Lowering(names, settings, file.parent), {name: declaration for declaration, name in names.items()}
+    return lambda name: lowering.node(named[name])
 
 
 def name_declarations(module: ModuleType, made: Sequence[Declaration]) -> dict[Declaration, str]:

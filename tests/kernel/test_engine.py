@@ -13,7 +13,7 @@ import pytest
 from rivers import run_python
 
 from millstream.errors import StepError
-from millstream.kernel.engine import Progress, execute
+from millstream.kernel.engine import Began, Listener, Progress, execute
 from millstream.kernel.graph import Node, downstream, ordered
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.records import Artifact, Cause, StepReport, Value
@@ -55,7 +55,7 @@ class Place:
     store: Store
     ledger: Ledger
 
-    def run(self, *targets: Node, listener: Callable[[StepReport | Node], None] | None = None) -> tuple[str, Progress]:
+    def run(self, *targets: Node, listener: Listener | None = None) -> tuple[str, Progress]:
         """Run the targets and what they need."""
         identity = self.ledger.begin(as_of=0, command="run", environment={}, settings={})
         return identity, execute(ordered(targets), store=self.store, ledger=self.ledger, run=identity, as_of=0, listener=listener)
@@ -100,7 +100,7 @@ def test_step_starts_when_its_inputs_are_there(place: Place) -> None:
     b = step("b", a)
     c = step("c", b)
 
-    place.run(c, listener=lambda each: told.append(f"{each.name} begins" if isinstance(each, Node) else f"{each.name} {each.status}"))
+    place.run(c, listener=lambda each: told.append(f"{each.name} begins" if isinstance(each, Began) else f"{each.name} {each.status}"))
 
     assert told == ["a begins", "a ran", "b begins", "b ran", "c begins", "c ran"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +14,7 @@ import msgspec
 from millstream.errors import MillstreamError
 
 MOST_LINES = 8
+_before: list[Callable[[], None]] = []
 
 
 def print_json(value: object) -> None:
@@ -31,9 +33,15 @@ def tell(text: str) -> None:
     click.echo(text, err=True)
 
 
+def before_last_words(action: Callable[[], None]) -> None:
+    """Do something before an error is told or the process is left: whoever draws on the terminal leaves it in order."""
+    _before.append(action)
+
+
 def report_error(error: Exception, *, as_json: bool) -> int:
     """Tell an error and give its exit code; what is not a user's error keeps its traceback."""
     message, code = _explain(error)
+    _tidy()
     if as_json:
         print_json({"error": _as_record(error, message), "exit_code": code})
     else:
@@ -43,10 +51,16 @@ def report_error(error: Exception, *, as_json: bool) -> int:
 
 def leave_at_once() -> NoReturn:
     """Crash-only: what is finished is on record, what is not is made again by the next run."""
+    _tidy()
     sys.stdout.flush()
     tell("interrupted: what is finished is kept, the next run goes on from there")
     sys.stderr.flush()
     os._exit(130)
+
+
+def _tidy() -> None:
+    while _before:
+        _before.pop()()
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -46,9 +46,11 @@ from millstream.kernel.declared_functions import (
     TableOptions,
     Three,
     Two,
+    files_read,
     input_tables,
 )
 from millstream.kernel.preview import Previewed
+from millstream.kernel.limits import Retries, limits_of
 from millstream.sources.declare import Source
 
 __all__ = [
@@ -113,7 +115,7 @@ def feature_view(*inputs: *Six, **options: Unpack[ViewOptions]) -> Callable[[F6]
 def feature_view(*inputs: *Seven, **options: Unpack[ViewOptions]) -> Callable[[F7], FunctionView[F7]]: ...
 @overload
 def feature_view(*inputs: *Eight, **options: Unpack[ViewOptions]) -> Callable[[F8], FunctionView[F8]]: ...
-def feature_view(
+def feature_view(  # noqa: PLR0913  each is an option of the language, given by name
     *inputs: Table,
     key: Columns | None = None,
     time: str | None = None,
@@ -121,13 +123,19 @@ def feature_view(
     max_age: str | None = None,
     partition: str | None = None,
     lookback: str | None = None,
+    reads: str | Sequence[str] = (),
+    isolate: bool = False,
+    memory: str | None = None,
+    timeout: str | None = None,
+    retries: Retries | None = None,
 ) -> Callable[[Any], FunctionView[Any]]:
     """Make features of the function below: about `key`, looked up as of the moment asked.
 
     The newest row that counts is taken; null if there is none, or it is older than `max_age` ("3h"). Without a time the view is
     static. The other options are those of `step`. Raises DeclarationError if function, tables and options do not fit.
     """
-    tables = input_tables("feature_view", inputs)
+    tables, files = input_tables("feature_view", inputs), files_read("feature_view", reads)
+    limits = limits_of("feature_view", isolate=isolate, memory=memory, timeout=timeout, retries=retries)
 
     def declare(function: Callable[..., Any]) -> FunctionView[Any]:
         return FunctionView(
@@ -139,6 +147,8 @@ def feature_view(
             max_age=max_age,
             partition=partition,
             lookback=lookback,
+            reads=files,
+            limits=limits,
         )
 
     return declare
@@ -188,19 +198,26 @@ def label(*inputs: *Six, **options: Unpack[PiecewiseOptions]) -> Callable[[F6], 
 def label(*inputs: *Seven, **options: Unpack[PiecewiseOptions]) -> Callable[[F7], Label[F7]]: ...
 @overload
 def label(*inputs: *Eight, **options: Unpack[PiecewiseOptions]) -> Callable[[F8], Label[F8]]: ...
-def label(
+def label(  # noqa: PLR0913  each is an option of the language, given by name
     *inputs: Table,
     key: Columns | None = None,
     known_at: str | None = None,
     partition: str | None = None,
     lookback: str | None = None,
+    reads: str | Sequence[str] = (),
+    isolate: bool = False,
+    memory: str | None = None,
+    timeout: str | None = None,
+    retries: Retries | None = None,
 ) -> Callable[[Any], Label[Any]]:
     """Make the truth of the function below: it returns the key, the column `known_at`, and one more column.
 
     `known_at` is when both answers are known; default: that of the first table, or its time. Only a training set reads a label.
+    The other options are those of `step`.
     Raises DeclarationError if function, tables and options do not fit.
     """
-    tables = input_tables("label", inputs)
+    tables, files = input_tables("label", inputs), files_read("label", reads)
+    limits = limits_of("label", isolate=isolate, memory=memory, timeout=timeout, retries=retries)
 
     def declare(function: Callable[..., Any]) -> Label[Any]:
         return Label(
@@ -210,6 +227,8 @@ def label(
             known_at=optional_name(known_at, "label: known_at"),
             partition=partition,
             lookback=lookback,
+            reads=files,
+            limits=limits,
         )
 
     return declare

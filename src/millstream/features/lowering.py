@@ -77,8 +77,9 @@ class Lowering:
             required=isinstance(declaration, FunctionView | Label),
             partition=_daily(declaration),
             lookback=declaration.lookback,
+            reads=tuple((written, self.root / written) for written in declaration.reads),
         )
-        return Node(name, nodes, operation, declaration.where)
+        return Node(name, nodes, operation, declaration.where, declaration.limits)
 
     def _view(self, view: FeatureView, called: Mapping[FeatureView, str], nodes: list[Node]) -> View:
         name, naming = called[view], Naming(view.on_columns, view.prefix, view.selected)

@@ -156,7 +156,7 @@ class Columns:
             places.setdefault(digest, (file, name, start))
         frame = frame.rechunk()
         size = self.files.write(file, lambda path: _write_parquet(frame, path, compressed=compressed), also=(INSERT, laid))
-        for column in frame.iter_columns():
+        for column in map(_own, frame.iter_columns()):
             kept = tuple(digests[column.name][number] for number in numbers)
             self.memory.keep((file, column.name), column)
             self.memory.know(column, tuple(starts), kept)
@@ -239,6 +239,15 @@ def _address(column: pl.Series) -> Address | None:
         return None
     values = column.to_physical().to_numpy(allow_copy=False)
     return values.__array_interface__["data"][0], repr(column.dtype), column.len()
+
+
+def _own(column: pl.Series) -> pl.Series:
+    """The column in memory that nobody else writes to: polars takes over arrays of numbers, and what a step has filled once it may fill again."""
+    if not (column.dtype.is_numeric() or column.dtype.is_temporal()):
+        return column
+    if column.len() < 2:
+        return pl.Series(column.name, column.to_list(), dtype=column.dtype)
+    return pl.concat([column.head(1), column.slice(1)], rechunk=True)
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path | io.BytesIO, *, compressed: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Unpack, overload
 
@@ -29,8 +29,10 @@ from millstream.kernel.declared_functions import (
     TableOptions,
     Three,
     Two,
+    files_read,
     input_tables,
 )
+from millstream.kernel.limits import Retries, limits_of
 
 __all__ = ["Columns", "Declaration", "Function", "FunctionTable", "PiecewiseFunction", "Step", "Table", "collecting", "step"]
 
@@ -58,21 +60,32 @@ def step(*inputs: *Six, **options: Unpack[TableOptions]) -> Callable[[F6], Step[
 def step(*inputs: *Seven, **options: Unpack[TableOptions]) -> Callable[[F7], Step[F7]]: ...
 @overload
 def step(*inputs: *Eight, **options: Unpack[TableOptions]) -> Callable[[F8], Step[F8]]: ...
-def step(
+def step(  # noqa: PLR0913  each is an option of the language, given by name
     *inputs: Table,
     key: Columns | None = None,
     time: str | None = None,
     known_at: str | None = None,
     partition: str | None = None,
     lookback: str | None = None,
+    reads: str | Sequence[str] = (),
+    isolate: bool = False,
+    memory: str | None = None,
+    timeout: str | None = None,
+    retries: Retries | None = None,
 ) -> Callable[[Any], Step[Any]]:
     """Make a step of the function below: it reads the tables given, one positional parameter each, and returns a table.
 
     Keyword-only parameters with defaults are its settings. `key`, `time` and `known_at` are those of the first table unless said
     otherwise; a new `time` resets `known_at` and the delay. `partition` ("1d") runs it piece by piece of its time, `lookback`
-    ("7d") gives each piece that much of the past. Raises DeclarationError if function, tables and options do not fit.
+    ("7d") gives each piece that much of the past.
+
+    How it is run: `reads` names the files that the function reads by itself, from the folder of the user's file; their content is part
+    of the cache key. `isolate` runs it in a process of its own, as `memory` ("2GB") and `timeout` ("5m") do, which hold for each call;
+    `retries=(3, ConnectionError)` tries again so often after these errors, later each time.
+    Raises DeclarationError if function, tables and options do not fit.
     """
-    tables = input_tables("step", inputs)
+    tables, files = input_tables("step", inputs), files_read("step", reads)
+    limits = limits_of("step", isolate=isolate, memory=memory, timeout=timeout, retries=retries)
 
     def declare(function: Callable[..., Any]) -> Step[Any]:
         return Step(
@@ -83,6 +96,8 @@ def step(
             known_at=optional_name(known_at, "step: known_at"),
             partition=partition,
             lookback=lookback,
+            reads=files,
+            limits=limits,
         )
 
     return declare

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypedDict, cast, overload
 
 from millstream.errors import did_you_mean
-from millstream.kernel.declarations import Columns, Declaration, Table, describe, expect, fixed_duration, refusal
+from millstream.kernel.declarations import Columns, Declaration, Table, describe, expect, expect_each, fixed_duration, refusal
 from millstream.kernel.facts import Facts
+from millstream.kernel.limits import NONE, Limits, Retries
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -142,6 +143,8 @@ class PiecewiseFunction(Function[F_co]):
     known_at: str | None = None
     partition: str | None = None
     lookback: str | None = None
+    reads: tuple[str, ...] = ()
+    limits: Limits = NONE
 
     def __post_init__(self) -> None:
         """Check the options that need each other."""
@@ -176,7 +179,17 @@ class FunctionTable(PiecewiseFunction[F_co], Table):
         return Facts(key, inherited.time, self.known_at or inherited.known_at, inherited.delay)
 
 
-class PiecewiseOptions(TypedDict, total=False):
+class OperationalOptions(TypedDict, total=False):
+    """How a function is run; only `reads` is part of its cache key. `memory` and `timeout` imply `isolate`."""
+
+    reads: str | Sequence[str]
+    isolate: bool
+    memory: str | None
+    timeout: str | None
+    retries: Retries | None
+
+
+class PiecewiseOptions(OperationalOptions, total=False):
     """Options of everything made by a function. `key`: columns; `known_at`: a column; `partition`, `lookback`: durations."""
 
     key: Columns | None
@@ -204,6 +217,11 @@ def input_tables(verb: str, inputs: Sequence[object]) -> tuple[Table, ...]:
             hint = f"name the tables it reads, as in @ms.{verb}(table), and make tables of other functions with @ms.step"
             raise refusal(f"{verb}: the plain function {_name(value)} is given where a table is wanted", hint=hint)
     return tuple(expect(value, Table, f"{verb}: an input", wanted="a table") for value in inputs)
+
+
+def files_read(verb: str, reads: object) -> tuple[str, ...]:
+    """The paths of files that a function reads by itself; one may come alone."""
+    return (reads,) if isinstance(reads, str) else expect_each(reads, str, f"{verb}: reads", wanted="the path of a file")
 
 
 def _with_settings(value: Function[Any], **settings: object) -> Function[Any]:

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+import heapq
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from types import MappingProxyType
 
-from millstream.kernel.again import Again, disagreement
-from millstream.kernel.availability import Cut, is_timed
+from millstream.errors import StepError
+from millstream.kernel.again import Again
+from millstream.kernel.availability import is_timed
 from millstream.kernel.graph import Node
+from millstream.kernel.isolation import Workers
+from millstream.kernel.job import Job, Outcome, Place, look_up, make, take_part
 from millstream.kernel.ledger import Ledger, Sources
-from millstream.kernel.locks import key_lock
+from millstream.kernel.limits import pause
+from millstream.kernel.logs import Log, Said, capturing
 from millstream.kernel.meter import Cost, Meter
 from millstream.kernel.past import Past
 from millstream.kernel.reasons import explain, found_again
 from millstream.kernel.records import Artifact, StepReport, Table
-from millstream.kernel.store import Found, Store
-from millstream.kernel.threads import cores
-from millstream.kernel.units import Plan, Unit, batches, joined, keep
+from millstream.kernel.store import Store
+from millstream.kernel.threads import Threads, cores
+from millstream.kernel.units import Plan
+from millstream.kernel.worker import Opening, said_of, trace_of
 
-Listener = Callable[[StepReport | Node], None]
-SAMPLED = 0.05
-FEW = 64
+__all__ = ["Began", "Event", "Listener", "Progress", "Said", "execute", "make"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The artifact of a step and what it took: units computed, rows processed, bytes written; seconds, also those that were saved.
+class Began:
+    """A step has begun, and why it must run."""
 
-    `notes` are what was noticed on the way.
-    """
+    name: str
+    why: str
 
-    artifact: Artifact
-    computed: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-    size: int = 0
-    notes: tuple[str, ...] = ()
+
+Event = StepReport | Began | Said
+"""What became of a step, that it begins, or what it says."""
+
+Listener = Callable[[Event], None]
+"""Is told by the thread of the run, but what a step says by the step's own."""
+
+SAMPLED = 0.05
 
 
 @dataclass
@@ -59,114 +67,106 @@ def execute(
     run: str,
     as_of: int,
     listener: Listener | None = None,
+    opening: Opening | None = None,
     again: Mapping[Node, Again] | None = None,
 ) -> Progress:
     """Run the ordered nodes; what is made is on record as soon as it is made, what became of the steps a moment later.
 
-    Those in `again` are computed although their results are stored.
+    `opening` imports the user's file in the workers of isolated steps. Those in `again` are computed although their results are stored.
     """
-    execution = _Execution(nodes, store, ledger, run, as_of, listener or _nobody, again or {})
+    threads, workers = Threads(cores(), take_part), Workers(store.root, opening, run)
+    execution = _Execution(nodes, Place(store, as_of, threads, workers), ledger, run, listener or _aloud, again or {})
+    finished = False
     try:
-        while execution.goes_on():
-            pass
+        with capturing():
+            while execution.goes_on():
+                try:
+                    execution.end(execution.done.get(timeout=execution.patience()))
+                except Empty:
+                    execution.look()
+        finished = True
     finally:
+        workers.close()
+        threads.close(wait=finished)
         execution.close()
     return execution.progress
 
 
-def make(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int) -> Artifact:
-    """The artifact of one node for its inputs, found or made, without a record of it."""
-    plan = node.operation.plan(store, inputs, as_of)
-    return (look_up(store, plan) or _perform(node, store, plan)).artifact
+@dataclass(frozen=True, slots=True)
+class _Unrecorded:
+    """What is not on record yet: what became of a step, the code that it ran, the keys of what it gave, what it said."""
 
-
-def repeat(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int) -> tuple[Plan, Artifact]:
-    """What a node is to do for its inputs, and what it gives when every unit of it is computed once more."""
-    plan = node.operation.plan(store, inputs, as_of)
-    made: dict[str, Artifact] = {}
-    for batch in batches(list(dict(zip(plan.keys, plan.units, strict=True)).items()), plan.longest):
-        unit = joined([unit for _, unit in batch])
-        made |= keep(store, unit, batch, plan.facts, node.operation.compute(store, unit))[0]
-    return plan, plan.together(store, [made[key] for key in plan.keys])
-
-
-def look_up(store: Store, plan: Plan) -> Outcome | None:
-    """What a plan comes to if all of its units have a result."""
-    found = store.find(plan.keys)
-    if len(found) < len(set(plan.keys)):
-        return None
-    return Outcome(plan.together(store, [found[key].artifact for key in plan.keys]), seconds=sum(each.seconds for each in found.values()))
-
-
-def _perform(node: Node, store: Store, plan: Plan, again: frozenset[str] = frozenset()) -> Outcome:
-    """Compute the units without a result and those in `again`, neighbouring ones at once, and put all together."""
-    computed = rows = size = 0
-    started = time.perf_counter()
-    with key_lock(store.root, plan.key):
-        stored = store.find(plan.keys)
-        found = {key: each for key, each in stored.items() if key not in again}
-        missing = [(key, unit) for key, unit in dict(zip(plan.keys, plan.units, strict=True)).items() if key not in found]
-        for batch in batches(missing, plan.longest):
-            begun, unit = time.perf_counter(), joined([unit for _, unit in batch])
-            made, written = keep(store, unit, batch, plan.facts, node.operation.compute(store, unit))
-            found |= _record(store, made, (time.perf_counter() - begun) / len(made))
-            computed, rows, size = computed + len(batch), rows + _processed(unit, made), size + written
-    artifact = plan.together(store, [found[key].artifact for key in plan.keys])
-    return Outcome(artifact, computed, rows, time.perf_counter() - started, size, disagreement(stored, found))
-
-
-def _processed(unit: Unit, made: Mapping[str, Artifact]) -> int:
-    """The rows that a unit read; of one that reads no table, as a source's file, those that it gave."""
-    if any(isinstance(each, Cut) for each in unit.seen):
-        return unit.rows
-    return sum(each.rows for each in made.values() if isinstance(each, Table))
-
-
-def _record(store: Store, made: Mapping[str, Artifact], seconds: float) -> dict[str, Found]:
-    results = {key: Found(artifact, seconds) for key, artifact in made.items()}
-    store.record(results)
-    return results
+    report: StepReport
+    sources: Sources = ()
+    keys: tuple[str, ...] = ()
+    log: str = ""
 
 
 class _Execution:
     """One run: which steps wait for which, which are running, and what is not on record yet."""
 
     def __init__(  # noqa: PLR0917  made in one place, by `execute`
-        self, nodes: Sequence[Node], store: Store, ledger: Ledger, run: str, as_of: int, tell: Listener, again: Mapping[Node, Again]
+        self, nodes: Sequence[Node], place: Place, ledger: Ledger, run: str, tell: Listener, again: Mapping[Node, Again]
     ) -> None:
-        self.progress = Progress()
-        self._store, self._ledger, self._run, self._as_of, self._tell = store, ledger, run, as_of, tell
-        self._again, self._past = again, Past(ledger, store)
+        self.progress, self.done = Progress(), SimpleQueue[Job]()
+        self._place, self._ledger, self._run, self._tell = place, ledger, run, tell
+        self._again, self._past = again, Past(ledger, place.store)
         self._lacking = {node: len(set(node.inputs)) for node in nodes}
         self._readers: dict[Node, list[Node]] = {node: [] for node in nodes}
         for node in nodes:
             for each in dict.fromkeys(node.inputs):
                 self._readers[each].append(node)
         self._ready = deque(node for node in nodes if not self._lacking[node])
-        self._running: dict[Future[Outcome], tuple[Node, Plan]] = {}
+        self._running: dict[Node, Job] = {}
+        self._pausing: list[tuple[float, int, Job]] = []
+        self._costs: dict[Node, Cost] = {}
+        self._whys: dict[Node, str] = {}
         self._meter = Meter[Node]()
-        self._pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="step")
-        self._unrecorded: list[tuple[StepReport, Sources, tuple[str, ...]]] = []
+        self._unrecorded: list[_Unrecorded] = []
         self._recorded = time.monotonic()
 
     def goes_on(self) -> bool:
-        """Start what can start, settle what is over; False when nothing is left."""
+        """Start what can start; False when nothing is left."""
         while self._ready:
             self._begin(self._ready.popleft())
-        if not self._running:
-            return False
-        for future in wait(self._running, timeout=SAMPLED, return_when=FIRST_COMPLETED).done:
-            node, plan = self._running.pop(future)
-            self._end(node, plan, future, self._meter.stop(node))
-        self._meter.sample()
+        while self._pausing and self._pausing[0][0] <= time.monotonic():
+            self._start(heapq.heappop(self._pausing)[2])
         if time.monotonic() - self._recorded > SAMPLED:
             self._write()
-        return True
+        return bool(self._running or self._pausing)
+
+    def look(self) -> None:
+        """See what the steps cost while they run."""
+        self._meter.sample()
+
+    def patience(self) -> float:
+        """How long to wait for a step that ends."""
+        return min(SAMPLED, max(0.0, self._pausing[0][0] - time.monotonic())) if self._pausing and not self._running else SAMPLED
+
+    def end(self, job: Job) -> None:
+        """Settle a step, or have it tried again later."""
+        node, error = job.node, job.error
+        del self._running[node]
+        if not node.limits.isolated:
+            self._costs[node] = self._costs.get(node, Cost()) + self._meter.stop(node)
+        if error is None:
+            assert job.outcome is not None
+            self._finish(node, job.plan, job.outcome, job)
+            return
+        if job.log is not None and not node.limits.isolated:
+            job.log.write(trace_of(error), aloud=False)
+        if job.attempt <= node.limits.retries and node.limits.forgive(error):
+            seconds = pause(job.plan.key, job.attempt)
+            assert job.log is not None
+            job.log.write(f"{_first_line(error)}; attempt {job.attempt + 1} of {node.limits.retries + 1} in {seconds:.1f} s\n")
+            again = Job(node, job.plan, job.inputs, self._place, log=job.log, attempt=job.attempt + 1, again=job.again)
+            heapq.heappush(self._pausing, (time.monotonic() + seconds, id(again), again))
+            return
+        self._fail(node, error if isinstance(error, Exception) else _as_step_error(node, error), job)
 
     def close(self) -> None:
-        """Leave no thread that is waited for, and everything on record."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._write()
+        """Put on record what is not yet, also what the steps said that did not come to an end."""
+        self._write({node.name: job.log.text() for node, job in self._running.items() if job.log is not None})
 
     def _begin(self, node: Node) -> None:
         broken = next((each for each in node.inputs if each not in self.progress.artifacts), None)
@@ -174,44 +174,52 @@ class _Execution:
             self._settle(node, StepReport(node.name, "skipped", 0.0, 0, f"{broken.name} did not finish"))
             return
         try:
-            plan = node.operation.plan(self._store, [self.progress.artifacts[each] for each in node.inputs], self._as_of)
+            inputs = [self.progress.artifacts[each] for each in node.inputs]
+            plan = node.operation.plan(self._place.store, inputs, self._place.as_of)
             again = self._again[node].keys(plan) if node in self._again else frozenset[str]()
-            found = None if again else look_up(self._store, plan)
+            found = None if again else look_up(self._place.store, plan)
         except Exception as error:  # noqa: BLE001  whatever the step raises is told with its name
             self._fail(node, error)
             return
         if found is None:
-            self._tell(node)
-            self._meter.start(node)
-            self._running[self._pool.submit(_perform, node, self._store, plan, again)] = node, plan
+            self._whys[node] = self._again[node].reason if again else self._why(node, plan)
+            self._tell(Began(node.name, self._whys[node]))
+            self._start(Job(node, plan, inputs, self._place, log=Log(node.name, self._tell), again=again))
         else:
-            self._finish(node, plan, found, Cost())
+            self._finish(node, plan, found)
 
-    def _end(self, node: Node, plan: Plan, future: Future[Outcome], cost: Cost) -> None:
-        error = future.exception()
-        if isinstance(error, Exception):
-            self._fail(node, error)
-        elif error is not None:
-            raise error
-        else:
-            self._finish(node, plan, future.result(), cost)
+    def _start(self, job: Job) -> None:
+        job.done = self.done.put
+        if not job.node.limits.isolated:
+            self._meter.start(job.node)
+        self._running[job.node] = job
+        assert self._place.threads is not None
+        self._place.threads.begin(job)
 
-    def _fail(self, node: Node, error: Exception) -> None:
+    def _why(self, node: Node, plan: Plan) -> str:
+        """The first thing that is not as it was the time before."""
+        before = self._ledger.last(node.name, before=self._run)
+        return explain(before.causes if before else None, plan.told, self._past)
+
+    def _fail(self, node: Node, error: Exception, job: Job | None = None) -> None:
         self.progress.errors[node] = error
-        self._settle(node, StepReport(node.name, "failed", 0.0, 0, next(iter(str(error).splitlines()), type(error).__name__)))
+        attempts = job.attempt if job else 1
+        why = next(iter(str(error).splitlines()), type(error).__name__) + (f" ({attempts} attempts)" if attempts > 1 else "")
+        report = StepReport(node.name, "failed", job.seconds if job else 0.0, 0, why, attempts=attempts)
+        self._settle(node, report, _Unrecorded(report, log=_said(job)))
 
-    def _finish(self, node: Node, plan: Plan, outcome: Outcome, cost: Cost) -> None:
+    def _finish(self, node: Node, plan: Plan, outcome: Outcome, job: Job | None = None) -> None:
         self.progress.artifacts[node], self.progress.keys[node] = outcome.artifact, plan.keys
-        notes = (*plan.notes, *_never(outcome.artifact), *outcome.notes)
-        known = not outcome.computed and self._ledger.newest_key(node.name) == plan.key
-        why = "unchanged" if known else self._why(node, plan, outcome)
-        known = known or (not outcome.computed and self._ledger.knows(node.name, plan.key))
+        cost, attempts = outcome.cost or self._costs.get(node, Cost()), job.attempt if job else 1
+        notes = (*plan.notes, *_never(outcome.artifact), *outcome.notes, *((f"it took {attempts} attempts",) if attempts > 1 else ()))
+        same = not outcome.computed and self._ledger.newest_key(node.name) == plan.key
+        known = same or (not outcome.computed and self._ledger.knows(node.name, plan.key))
         report = StepReport(
             node.name,
             "ran" if outcome.computed else "cached",
             outcome.seconds,
             outcome.rows,
-            why,
+            self._whys[node] if outcome.computed else "unchanged" if same else found_again(self._why(node, plan)),
             plan.key,
             outcome.computed,
             () if known else plan.told,
@@ -221,33 +229,30 @@ class _Execution:
             outcome.size,
             _shape(outcome.artifact),
             outcome.artifact.digest,
+            attempts,
         )
-        self._settle(node, report, plan.sources if outcome.computed else (), () if known else plan.keys)
+        self._settle(node, report, _Unrecorded(report, plan.sources if outcome.computed else (), () if known else plan.keys, _said(job)))
 
-    def _why(self, node: Node, plan: Plan, outcome: Outcome) -> str:
-        """The first thing that is not as it was the time before."""
-        if outcome.computed and node in self._again:
-            return self._again[node].reason
-        before = self._ledger.last(node.name, before=self._run)
-        why = explain(before.causes if before else None, plan.told, self._past)
-        return why if outcome.computed else found_again(why)
-
-    def _settle(self, node: Node, report: StepReport, sources: Sources = (), keys: tuple[str, ...] = ()) -> None:
+    def _settle(self, node: Node, report: StepReport, unrecorded: _Unrecorded | None = None) -> None:
         self.progress.reports[node] = report
-        self._unrecorded.append((report, sources, keys))
+        self._unrecorded.append(unrecorded or _Unrecorded(report))
         self._tell(report)
         for reader in self._readers[node]:
             self._lacking[reader] -= 1
             if not self._lacking[reader]:
                 self._ready.append(reader)
 
-    def _write(self) -> None:
-        if self._unrecorded:
-            reports, sources, keys = zip(*self._unrecorded, strict=True)
-            texts = [each for each in zip(reports, sources, strict=True) if each[1]]
-            self._ledger.keep(self._run, reports, texts, [each for each in zip(reports, keys, strict=True) if each[1]])
-            self._unrecorded = []
-        self._recorded = time.monotonic()
+    def _write(self, logs: Mapping[str, str] = MappingProxyType({})) -> None:
+        unrecorded, self._unrecorded, self._recorded = self._unrecorded, [], time.monotonic()
+        told = {**{each.report.name: each.log for each in unrecorded}, **logs}
+        if unrecorded or told:
+            self._ledger.keep(
+                self._run,
+                [each.report for each in unrecorded],
+                [(each.report, each.sources) for each in unrecorded if each.sources],
+                [(each.report, each.keys) for each in unrecorded if each.keys],
+                {name: log for name, log in told.items() if log},
+            )
 
 
 def _never(artifact: Artifact) -> tuple[str, ...]:
@@ -263,5 +268,20 @@ def _shape(artifact: Artifact) -> tuple[int, int] | None:
     return (artifact.rows, len(artifact.names)) if isinstance(artifact, Table) else None
 
 
-def _nobody(_: StepReport | Node) -> None:
-    """Listens to nothing."""
+def _as_step_error(node: Node, error: BaseException) -> StepError:
+    """Of what is no ordinary error: a panic of native code, or a step that wanted to exit."""
+    return StepError(f"{node.name}: {said_of(error)}", where=node.where)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _said(job: Job | None) -> str:
+    return job.log.text() if job is not None and job.log is not None else ""
+
+
+def _aloud(event: Event) -> None:
+    """Who listens to nothing else hears at least what steps say."""
+    if isinstance(event, Said):
+        sys.stderr.write(f"{event.name} | {event.line}\n")

@@ -17,7 +17,8 @@ from millstream.errors import ColumnError, DeclarationError, MillstreamError, St
 from millstream.kernel.availability import DAY, Cut, dated_by, normalise_facts
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
-from millstream.kernel.fingerprint import fingerprint
+from millstream.kernel.fingerprint import Fingerprint, fingerprint
+from millstream.kernel.reads import Reads, read_causes
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
 from millstream.kernel.syntax import line_of_text
@@ -31,7 +32,7 @@ IN_ORDER = pl.QueryOptFlags(check_order_observe=False)
 class FunctionOperation:
     """Runs `function` on its inputs, each as the kind of table that its annotation asks for.
 
-    `facts` are those of the result; `required` says whether the result must have their columns.
+    `facts` are those of the result; `required` says whether the result must have their columns. `reads` are the files that it reads itself.
     """
 
     name: str
@@ -42,6 +43,7 @@ class FunctionOperation:
     required: bool = False
     partition: str | None = None
     lookback: str | None = None
+    reads: Reads = ()
 
     def __post_init__(self) -> None:
         """Parse the sources before steps run in threads: what they import parses too, and CPython 3.11 cannot do both at once (gh-106905)."""
@@ -51,8 +53,8 @@ class FunctionOperation:
         """One unit, or one per day."""
         seen = seen_of(store, inputs, as_of)
         meaning = fingerprint(self.function)
-        causes = (*meaning.causes, *_settings(self.settings), *_facts(self.facts))
-        return Plan(self._units(seen), causes, self.facts, tuple(zip(self.inputs, seen, strict=True)), sources=meaning.sources)
+        causes = self._causes(meaning)
+        return Plan(self._units(seen), causes, self.facts, tuple(zip(self.inputs, seen, strict=True)), sources=meaning.sources, again=self._causes)
 
     def compute(self, store: Store, unit: Unit) -> object:
         """Call the function, and check what it returns."""
@@ -75,6 +77,11 @@ class FunctionOperation:
             _as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each))
             for each, kind in zip(unit.seen, self._kinds, strict=True)
         ]
+
+    def _causes(self, meaning: Fingerprint | None = None) -> tuple[Cause, ...]:
+        """All that its results depend on besides its inputs, as it is now."""
+        code = meaning or fingerprint(self.function)
+        return (*code.causes, *_settings(self.settings), *_facts(self.facts), *read_causes(self.name, self.reads, self._place()))
 
     def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
         if self.partition is None:

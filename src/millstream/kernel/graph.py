@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from millstream.kernel.limits import NONE, Limits
 from millstream.kernel.records import Artifact
 from millstream.kernel.store import Store
 from millstream.kernel.units import Plan, Unit
@@ -25,12 +26,13 @@ class Operation(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One step of a graph. `where` is the line of the user's file that made it."""
+    """One step of a graph. `where` is the line of the user's file that made it, `limits` say how it is run."""
 
     name: str
     inputs: tuple[Node, ...]
     operation: Operation
     where: str = ""
+    limits: Limits = NONE
 
 
 def ordered(targets: Iterable[Node]) -> list[Node]:

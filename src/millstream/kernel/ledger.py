@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -30,15 +31,14 @@ CREATE TABLE IF NOT EXISTS code (digest TEXT NOT NULL, name TEXT NOT NULL, sourc
 CREATE TABLE causes (name TEXT NOT NULL, key TEXT NOT NULL, causes BLOB NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
 CREATE TABLE run_files (run TEXT NOT NULL, file TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (run, file)) WITHOUT ROWID;
 ALTER TABLE runs ADD COLUMN process INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX running ON runs (run) WHERE status = 'running'
-""",
-    """
-CREATE TABLE results (name TEXT NOT NULL, digest TEXT NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (name, digest)) WITHOUT ROWID
+CREATE INDEX running ON runs (run) WHERE status = 'running';
+CREATE TABLE results (name TEXT NOT NULL, digest TEXT NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (name, digest)) WITHOUT ROWID;
+CREATE TABLE logs (run TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID
 """,
 ]
 """What a step's key is made of is kept once, however many runs find it again. `process` is the one that made a run.
 
-A result of a step is found in the store by the cache keys of its units.
+A result of a step is found in the store by the cache keys of its units. `logs` is what the steps of a run said.
 """
 
 Sources = Sequence[tuple[str, str]]
@@ -98,8 +98,9 @@ class Ledger:
         reports: Sequence[StepReport],
         sources: Sequence[tuple[StepReport, Sources]] = (),
         results: Sequence[tuple[StepReport, Sequence[str]]] = (),
+        logs: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Record what became of some steps, the source texts of the code that they ran, and the cache keys of what they gave."""
+        """Record what became of some steps, the source texts of the code that they ran, the cache keys of what they gave, and what they said."""
         with self.database.transaction() as connection:
             for report in reports:
                 if report.causes:
@@ -114,6 +115,12 @@ class Ledger:
                 connection.executemany("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", rows)
             made = [(report.name, report.digest, b"".join(map(bytes.fromhex, keys))) for report, keys in results]
             connection.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", made)
+            connection.executemany("INSERT OR REPLACE INTO logs VALUES (?, ?, ?)", [(run, name, text) for name, text in logs.items()])
+
+    def log(self, run: str, step: str) -> str:
+        """What a step printed, logged and warned in a run, and where it failed; nothing if it said nothing."""
+        row = self.database.row("SELECT text FROM logs WHERE run = ? AND name = ?", (run, step))
+        return str(row[0]) if row else ""
 
     def knows(self, name: str, key: str) -> bool:
         """Whether it is on record what a step's key is made of."""

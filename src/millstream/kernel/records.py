@@ -82,7 +82,7 @@ class StepReport(msgspec.Struct, frozen=True):
 
     `rows` are the rows it processed, `seconds` its wall time (of a cached step: the time that it saved), `cpu` its share of the CPU seconds
     of the process, `peak` the most bytes of memory that the process held meanwhile, `size` the bytes that it wrote. `shape` are rows and
-    columns of its table, `digest` is that of its result.
+    columns of its table, `digest` is that of its result, `attempts` how often it was tried.
     """
 
     name: str
@@ -99,6 +99,7 @@ class StepReport(msgspec.Struct, frozen=True):
     size: int = 0
     shape: tuple[int, int] | None = None
     digest: str = ""
+    attempts: int = 1
 
 
 class RunReport(msgspec.Struct, frozen=True):

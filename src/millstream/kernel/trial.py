@@ -97,7 +97,7 @@ def look_inside(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int
 def _pieces(plan: Plan) -> list[Unit]:
     """What is computed at once, as in a run of which nothing is stored."""
     pairs = list(dict(zip(plan.keys, plan.units, strict=True)).items())
-    return [joined([unit for _, unit in batch]) for batch in batches(pairs, plan.longest)]
+    return [joined(batch) for batch in batches(pairs, plan.longest)]
 
 
 def _own_rows(result: object, plan: Plan, unit: Unit) -> object:

@@ -35,6 +35,10 @@ class Unit:
         return sum(each.rows for each in self.seen if isinstance(each, Cut))
 
 
+Batch = list[tuple[str, Unit]]
+"""Units that are computed at once, by their keys."""
+
+
 def together(store: Store, artifacts: Sequence[Artifact]) -> Artifact:
     """One artifact of all units: a table of all their parts."""
     del store
@@ -46,7 +50,7 @@ class Plan:
     """What a step is to do: its units, all that its result depends on besides what they see, and how the results become one.
 
     `facts` are those of the result, `inputs` the names of what each unit sees. Up to `longest` neighbouring days are computed at once.
-    `sources` are the texts of the user's code that the step refers to, behind their names.
+    `sources` are the texts of the user's code that the step refers to, behind their names. `again` tells the causes as they are then.
     """
 
     units: Sequence[Unit]
@@ -57,6 +61,7 @@ class Plan:
     notes: Sequence[str] = ()
     sources: Sequence[tuple[str, str]] = ()
     together: Callable[[Store, Sequence[Artifact]], Artifact] = field(default=together)
+    again: Callable[[], Sequence[Cause]] | None = None
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -73,6 +78,19 @@ class Plan:
     def told(self) -> tuple[Cause, ...]:
         """All that the keys are made of, in words that can be compared with those of an earlier run."""
         return (*self.causes, *input_causes(self.inputs))
+
+    def check_unchanged(self, step: str, where: str) -> None:
+        """Raises StepError if what the result depends on is no longer what it was when the step was planned."""
+        if self.again is None:
+            return
+        now = self.again()
+        if tuple(now) == tuple(self.causes):
+            return
+        before, after = ({cause.name: cause.value for cause in causes} for causes in (self.causes, now))
+        changed = next((name for name in {**before, **after} if before.get(name) != after.get(name)), None)
+        if changed is not None:
+            hint = "nothing of it was kept: it must stand still while a step runs; a step may give a result, and change nothing else"
+            raise StepError(f"{step}: '{changed}' changed while it ran", where=where, hint=hint)
 
 
 def seen_of(store: Store, inputs: Sequence[Artifact], as_of: int | None) -> tuple[Seen, ...]:
@@ -96,7 +114,7 @@ def facts_text(facts: Facts) -> str:
     return f"key={','.join(facts.key)} time={facts.time} known_at={facts.known_at} delay={facts.delay}"
 
 
-def keep(store: Store, unit: Unit, keys: Sequence[tuple[str, Unit]], facts: Facts, result: object) -> tuple[dict[str, Artifact], int]:
+def keep(store: Store, unit: Unit, keys: Batch, facts: Facts, result: object) -> tuple[dict[str, Artifact], int]:
     """Store the result of a unit that stands for several: what each of their keys gave, and the bytes written."""
     if not isinstance(result, pl.DataFrame):
         value, size = store.write_value(*encode_value(result))
@@ -153,9 +171,9 @@ def _columns(table: Table) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in zip(table.names, table.types, strict=True))
 
 
-def batches(missing: Sequence[tuple[str, Unit]], longest: int) -> list[list[tuple[str, Unit]]]:
+def batches(missing: Sequence[tuple[str, Unit]], longest: int) -> list[Batch]:
     """Neighbouring units together, at most `longest` days each."""
-    batches: list[list[tuple[str, Unit]]] = []
+    batches: list[Batch] = []
     for key, unit in missing:
         last = batches[-1] if batches else []
         if last and len(last) < longest and last[-1][1].stop is not None and last[-1][1].stop == unit.start:
@@ -165,8 +183,9 @@ def batches(missing: Sequence[tuple[str, Unit]], longest: int) -> list[list[tupl
     return batches
 
 
-def joined(units: Sequence[Unit]) -> Unit:
-    """One unit that sees all that the units see."""
+def joined(batch: Batch) -> Unit:
+    """One unit that sees all that the units of a batch see."""
+    units = [unit for _, unit in batch]
     if len(units) == 1:
         return units[0]
     return Unit(units[0].start, units[-1].stop, tuple(_union([unit.seen[place] for unit in units]) for place in range(len(units[0].seen))))

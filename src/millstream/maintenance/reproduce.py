@@ -18,7 +18,7 @@ import polars as pl
 from millstream.errors import ConfigurationError, MillstreamError, NotFoundError
 from millstream.features.lowering import is_read
 from millstream.kernel.declarations import Declaration
-from millstream.kernel.engine import repeat
+from millstream.kernel.job import repeat
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.records import Artifact, RunReport, StepReport, Table, Value

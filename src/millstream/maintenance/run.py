@@ -131,7 +131,16 @@ def execute_targets(
         status = "failed"
         try:
             nodes = ordered(targets)
-            progress = execute(nodes, store=workspace.store, ledger=workspace.ledger, run=identity, as_of=as_of, listener=listener, again=again)
+            progress = execute(
+                nodes,
+                store=workspace.store,
+                ledger=workspace.ledger,
+                run=identity,
+                as_of=as_of,
+                listener=listener,
+                opening=workspace.opening,
+                again=again,
+            )
             status = "failed" if progress.errors else "done"
             if any(each.status == "ran" for each in progress.reports.values()):
                 workspace.ledger.add_environment(identity, git_state(workspace.root))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from millstream.kernel.engine import repeat
+from millstream.kernel.job import repeat
 from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node

@@ -8,6 +8,7 @@ from pathlib import Path
 from millstream.features.lowering import Lowering
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.store import Store
+from millstream.kernel.worker import Opening
 from millstream.registry.versions import Registry
 
 
@@ -16,6 +17,7 @@ class Workspace:
     """Store, ledger and registry, and the way from declarations to nodes.
 
     `folder` is where logs and batches lie, `root` where relative addresses count from; `unpickle` allows other people's estimators to be served.
+    `opening` imports the user's file in another process.
     """
 
     store: Store
@@ -25,3 +27,4 @@ class Workspace:
     folder: Path
     root: Path
     unpickle: bool = False
+    opening: Opening | None = None
