@@ -92,12 +92,11 @@ def run_record(result: RunResult, leaderboard: list[dict[str, object]]) -> dict[
 
 
 def _closing(result: RunResult) -> str:
-    counts = {status: sum(each.status == status for each in result.report.steps) for status in ("ran", "cached", "skipped")}
-    saved = sum(each.seconds for each in result.report.steps if each.status == "cached")
-    reused = f"{counts['cached']} reused{f' ({saved:.1f} s saved)' if saved >= 0.05 else ''}"
-    words = f"{counts['ran']} step{'' if counts['ran'] == 1 else 's'} ran, {reused}, {result.report.seconds:.1f} s (run {result.report.run})"
+    from millstream.cli.progress import closing_words
+
+    words = closing_words(result.report)
     if result.errors:
-        return f"{words}; {len(result.errors)} failed, {counts['skipped']} skipped"
+        return words
     waiting = next((each for each in result.trained if each.alias == "challenger"), None)
     if waiting:
         name = waiting.version.name
