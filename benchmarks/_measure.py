@@ -6,6 +6,7 @@ Both sides run in one command and take turns, so that what else happens on the m
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 import millstream as ms
@@ -32,14 +34,20 @@ MILLSTREAM = ("-m", "millstream.cli.main")
 LIBRARIES = ("polars", "numpy", "lightgbm", "scikit-learn", "uvicorn")
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How often each side is measured, and how the result is told."""
+    """How often each side is measured, how the result is told, and of which size the data are.
+
+    `peers` is a Python that has the other systems, for the benchmarks that compare with them.
+    """
 
     repeats: int
     as_json: bool
+    quick: bool = False
+    peers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +81,38 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a benchmark claims, whether it held here, and the comparisons: the first is that of the claim."""
+    """What a benchmark claims, whether it held here, and the comparisons: the first is that of the claim.
+
+    `rows` are single observations behind the comparisons, all with the same names.
+    """
 
     claim: str
     holds: bool
     cases: Sequence[Case]
     facts: Mapping[str, object]
+    rows: Sequence[Mapping[str, object]] = ()
 
 
-def read_options(documentation: str | None, *, repeats: int) -> Options:
-    """The options that every benchmark has."""
+def read_options(documentation: str | None, *, repeats: int, sizes: bool = False, peers: str = "") -> Options:
+    """The options that every benchmark has; `sizes`: also `--quick`; `peers`: what `--peers` needs to have installed."""
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=_positive, default=repeats, help=f"how often each side is measured, in turns (default: {repeats})")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    if sizes:
+        parser.add_argument("--quick", action="store_true", help="small sizes and one turn: a look whether all works, not a measurement")
+    if peers:
+        parser.add_argument("--peers", metavar="PYTHON", help=f"a Python of an environment with: {peers}")
     given = parser.parse_args()
-    return Options(given.repeats, given.json)
+    quick = sizes and given.quick
+    return Options(1 if quick else given.repeats, given.json, quick, given.peers if peers else None)
 
 
-def in_turns(sides: Mapping[str, Callable[[], T]], repeats: int, *, warm: bool = True) -> dict[str, list[T]]:
+def in_turns(sides: Mapping[S, Callable[[], T]], repeats: int, *, warm: bool = True) -> dict[S, list[T]]:
     """What every side gave in every turn; another side begins each turn. `warm` runs each once before, unmeasured."""
     if warm:
         for act in sides.values():
             act()
-    names, gave = list(sides), dict[str, list[T]]((name, []) for name in sides)
+    names, gave = list(sides), dict[S, list[T]]((name, []) for name in sides)
     for turn in range(repeats):
         for name in (*names[turn % len(names) :], *names[: turn % len(names)]):
             gave[name].append(sides[name]())
@@ -142,10 +159,31 @@ def flights_folder(changes: Mapping[str, str] | None = None) -> Generator[Path]:
         yield folder
 
 
+def load_file(file: Path) -> ModuleType:
+    """A module of a file anywhere, under the file's name."""
+    specification = importlib.util.spec_from_file_location(file.stem, file)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[file.stem] = module
+    specification.loader.exec_module(module)
+    return module
+
+
 def tell(finding: Finding, options: Options) -> None:
     """The table, or with `--json` the object."""
     text = json.dumps(_record(finding, options)) if options.as_json else _table(finding, options)
     sys.stdout.write(f"{text}\n")
+
+
+def tell_together(findings: Mapping[str, tuple[Finding, Options]], *, as_json: bool) -> None:
+    """What several benchmarks came to, a line each; with `--json` one object that has the object of each."""
+    if as_json:
+        told = {name: _record(finding, options) for name, (finding, options) in findings.items()}
+        sys.stdout.write(f"{json.dumps({'holds': all(finding.holds for finding, _ in findings.values()), 'benchmarks': told})}\n")
+        return
+    lines = [("held" if finding.holds else "DID NOT HOLD", name, finding.claim) for name, (finding, _) in findings.items()]
+    sys.stdout.write("\n".join(_aligned(lines)) + "\n")
 
 
 def machine() -> dict[str, object]:
@@ -160,7 +198,8 @@ def _record(finding: Finding, options: Options) -> dict[str, object]:
     cases = [_case_record(case) for case in finding.cases]
     first = {name: cases[0][name] for name in ("unit", "ours", "plain", "ratio")}
     told = {"claim": finding.claim, "holds": finding.holds, **first, "repeats": options.repeats}
-    return {**told, "cases": cases, "facts": dict(finding.facts), "machine": machine()}
+    rows = {"rows": [dict(row) for row in finding.rows]} if finding.rows else {}
+    return {**told, "cases": cases, "facts": dict(finding.facts), **rows, "machine": machine()}
 
 
 def _case_record(case: Case) -> dict[str, object]:
@@ -177,14 +216,19 @@ def _case_record(case: Case) -> dict[str, object]:
 
 
 def _table(finding: Finding, options: Options) -> str:
-    header = ("", "unit", "millstream", "plain", "ratio")
-    rows = [header, *((case.name, case.unit, _told(case.ours), _told(case.plain), _told(case.ratios)) for case in finding.cases)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    header = ("", "unit", "millstream", "other", "ratio")
+    cases = [(case.name, case.unit, _told(case.ours), _told(case.plain), _told(case.ratios)) for case in finding.cases]
+    rows = [tuple(str(value) for value in row.values()) for row in finding.rows]
+    observed = [*_aligned([tuple(finding.rows[0]), *rows]), ""] if finding.rows else []
     facts = [f"{name}: {value}" for name, value in finding.facts.items()]
     verdict = f"claim: {finding.claim}\n{'held' if finding.holds else 'DID NOT HOLD'} here: median (range) of {options.repeats} turns, "
     where = ", ".join(f"{name} {value}" for name, value in machine().items())
-    return "\n".join([*lines, *facts, f"{verdict}on {where}"])
+    return "\n".join([*observed, *_aligned([header, *cases]), *facts, f"{verdict}on {where}"])
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _told(values: Sequence[float]) -> str:

@@ -8,7 +8,6 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -50,8 +49,8 @@ class Columns:
         if frame.height * frame.width < LARGE:
             return {column.name: self.memory.digests(column, tuple(bounds)) for column in columns}
         with ThreadPoolExecutor(cores()) as pool:
-            digests = pool.map(partial(self.memory.digests, bounds=tuple(bounds)), columns)
-            return {column.name: each for column, each in zip(columns, digests, strict=True)}
+            digests = [pool.submit(self.memory.digests, column, tuple(bounds)) for column in columns]
+            return {column.name: each.result() for column, each in zip(columns, digests, strict=True)}
 
     def write(self, frame: pl.DataFrame, bounds: Sequence[int], digests: Mapping[str, Sequence[bytes]]) -> tuple[list[tuple[Piece, ...]], int]:
         """Store what is not stored yet: the pieces of each slice, and the bytes written."""
