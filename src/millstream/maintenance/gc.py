@@ -20,7 +20,7 @@ from millstream.training.results import COST
 
 KEEP_LAST, OLDER_THAN = 10, "30d"
 """What is kept if nothing is said: what the last runs used, and what is younger."""
-PASSING = (COST, "file ", "one row per key ")
+PASSING = (COST, "file ", "newest ", "one row per key ")
 """Notes that are made again when they are asked for."""
 
 

@@ -29,7 +29,6 @@ from millstream.registry.records import Lineage, Version
 from millstream.registry.workspace import Workspace
 from millstream.serving.declare import Deployment
 from millstream.serving.release import lower_bundle
-from millstream.sources.snapshot import SourceOperation
 from millstream.training.declare import Model
 from millstream.training.lowering import ModelNodes, lower_model
 from millstream.training.operations import cost_of
@@ -211,7 +210,7 @@ def _pin(workspace: Workspace, version: Version, made: Made) -> None:
     if workspace.folder != workspace.store.root:
         return
     nodes = made.nodes
-    sources = [node for node in ordered([made.bundle]) if isinstance(node.operation, SourceOperation)]
+    sources = [node for node in ordered([made.bundle]) if not node.inputs]
     keys = [key for node in (*sources, nodes.comparison, nodes.scored, nodes.refit, made.bundle) for key in made.keys.get(node, ())]
     entries = comparison_of(workspace.store, made).entries if nodes.comparison in made.artifacts else ()
     workspace.store.pin(version.name, [*keys, *(f"{COST}{digest}" for entry in entries for digest in entry.artifacts)])
