@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from millstream.monitoring.declare import Monitor, monitor
     from millstream.project import Project
     from millstream.serving.declare import Deployment, deploy
-    from millstream.sources.declare import Source, sink, source
+    from millstream.sources import declare_rest as rest
+    from millstream.sources.declare import Source, sink, source, time_spine
     from millstream.training import declare_methods as methods
     from millstream.training.declare import Model, train
 
@@ -54,11 +55,13 @@ __all__ = [
     "methods",
     "monitor",
     "on_demand",
+    "rest",
     "retrain",
     "sink",
     "source",
     "split",
     "step",
+    "time_spine",
     "train",
     "training_set",
 ]
@@ -82,11 +85,16 @@ if not TYPE_CHECKING:
         "monitoring.declare": ["Monitor", "monitor"],
         "project": ["Project"],
         "serving.declare": ["Deployment", "deploy"],
-        "sources.declare": ["Source", "sink", "source"],
+        "sources.declare": ["Source", "sink", "source", "time_spine"],
         "training.declare": ["Model", "train"],
     }
     _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-    _NAMESPACES = {"gate": "evaluation.declare_gate", "methods": "training.declare_methods", "split": "evaluation.declare_split"}
+    _NAMESPACES = {
+        "gate": "evaluation.declare_gate",
+        "methods": "training.declare_methods",
+        "rest": "sources.declare_rest",
+        "split": "evaluation.declare_split",
+    }
 
     def __getattr__(name: str) -> object:
         """Load a public name from its room when it is first used."""

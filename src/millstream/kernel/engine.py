@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from millstream.kernel.availability import Cut, is_timed
+from millstream.kernel.availability import is_timed
 from millstream.kernel.graph import Node
 from millstream.kernel.ledger import Ledger, Sources
 from millstream.kernel.locks import key_lock
@@ -19,7 +19,7 @@ from millstream.kernel.reasons import explain
 from millstream.kernel.records import Artifact, StepReport, Table
 from millstream.kernel.store import Found, Store
 from millstream.kernel.threads import cores
-from millstream.kernel.units import Plan, Unit, batches, joined, keep
+from millstream.kernel.units import Plan, batches, joined, keep, processed
 
 Listener = Callable[[StepReport | Node], None]
 SAMPLED = 0.05
@@ -91,18 +91,12 @@ def _perform(node: Node, store: Store, plan: Plan) -> Outcome:
         missing = [(key, unit) for key, unit in dict(zip(plan.keys, plan.units, strict=True)).items() if key not in found]
         for batch in batches(missing, plan.longest):
             begun, unit = time.perf_counter(), joined([unit for _, unit in batch])
-            made, written = keep(store, unit, batch, plan.facts, node.operation.compute(store, unit))
+            result = node.operation.compute(store, unit)
+            made, written = keep(store, unit, batch, plan.facts, result)
             found |= _record(store, made, (time.perf_counter() - begun) / len(made))
-            computed, rows, size = computed + len(batch), rows + _processed(unit, made), size + written
+            computed, rows, size = computed + len(batch), rows + processed(unit, result), size + written
     artifact = plan.together(store, [found[key].artifact for key in plan.keys])
     return Outcome(artifact, computed, rows, time.perf_counter() - started, size)
-
-
-def _processed(unit: Unit, made: Mapping[str, Artifact]) -> int:
-    """The rows that a unit read; of one that reads no table, as a source's file, those that it gave."""
-    if any(isinstance(each, Cut) for each in unit.seen):
-        return unit.rows
-    return sum(each.rows for each in made.values() if isinstance(each, Table))
 
 
 def _record(store: Store, made: Mapping[str, Artifact], seconds: float) -> dict[str, Found]:
