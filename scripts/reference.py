@@ -23,10 +23,10 @@ from millstream.sources.declare import Mode
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 WIDEST = 100
 SECTIONS = {
-    "Tables": ["source", "step", "sink"],
+    "Tables": ["source", "time_spine", "step", "sink"],
     "Features, labels, training set": ["feature_view", "aggregate", "on_demand", "label", "training_set"],
     "The model's life": ["train", "deploy", "monitor", "retrain", "every", "cron"],
-    "Namespaces": ["methods", "prepare", "split", "gate"],
+    "Namespaces": ["methods", "prepare", "split", "gate", "rest"],
     "Values": ["Source", "Step", "FeatureView", "Label", "TrainingSet", "Model", "Deployment", "Predictor", "Monitor", "Trigger"],
     "Tools": ["Project", "MillstreamError"],
 }
@@ -47,6 +47,8 @@ Parameters before `/` are given by position, those after `*` by name.
 | in signatures | is |
 |---|---|
 | `Columns` | a column's name, or a list of names |
+| `Address` | a path, a URI, a service of `ms.rest`, or a function `since -> rows` |
+| `Auth`, `Pages` | what `rest.bearer`, `rest.basic` and `rest.by_…` give |
 | durations (`str`) | numbers with units: `us ms s m h d w` are fixed, `mo q y` follow the calendar; as in `"15m"`, `"1d12h"`, `"1mo"` |
 """
 

@@ -29,19 +29,4 @@ def _digits(folder: Path) -> None:
     scans.with_columns(pl.col("digit").str.strip_prefix("d").cast(pl.Int64)).write_parquet(folder / "optdigits.parquet")
 
 
-def _bikes(folder: Path) -> None:
-    """Each hour counted five minutes after its end; forecasts six and thirty hours ahead that were right; holidays by date."""
-    rows = pl.read_parquet(PROGRAMS / "data" / "bike_hourly.parquet")
-    hour = (pl.col("dteday") + pl.duration(hours=pl.col("hr"))).dt.replace_time_zone("UTC")
-    hours = rows.with_columns(hour=hour, counted=hour + pl.duration(minutes=65))
-    hours.select("hour", "counted", "cnt").write_parquet(folder / "bike_hourly.parquet")
-    forecasts = [
-        hours.select("hour", issued=pl.col("hour") - pl.duration(hours=ahead), temperature=pl.col("temp") + ahead, rain="hum", wind="windspeed")
-        for ahead in (6, 30)
-    ]
-    pl.concat(forecasts).write_parquet(folder / "forecasts.parquet")
-    hours.filter(pl.col("holiday") == 1).select(date=pl.col("hour").dt.date()).unique().sort("date").write_csv(folder / "holidays.csv")
-    hours.select(asked="hour").write_parquet(folder / "clock.parquet")
-
-
-DATA: dict[str, Callable[[Path], None]] = {"ames": _ames, "digits": _digits, "bikes": _bikes}
+DATA: dict[str, Callable[[Path], None]] = {"ames": _ames, "digits": _digits}

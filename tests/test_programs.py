@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import bike_data
 import brute_force
 import polars as pl
 import pytest
@@ -24,9 +25,10 @@ OUTLOOK = brute_force.Facts(("hour",), "issued")
 
 
 @pytest.fixture(scope="module")
-def bikes(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The program of many horizons."""
-    return Project(write_program(tmp_path_factory.mktemp("bikes") / "folder", "bikes"))
+def bikes(tmp_path_factory: pytest.TempPathFactory) -> Generator[Project]:
+    """The program of many horizons, as long as its weather service answers."""
+    with bike_data.bikes(tmp_path_factory.mktemp("bikes")) as (file, _):
+        yield Project(file)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from millstream.project import Project
     from millstream.serving.declare import Deployment, deploy
     from millstream.serving.predictor import Predictor
-    from millstream.sources.declare import Source, sink, source
+    from millstream.sources import declare_rest as rest
+    from millstream.sources.declare import Source, sink, source, time_spine
     from millstream.training import declare_methods as methods
     from millstream.training.declare import Model, train
 
@@ -59,11 +60,13 @@ __all__ = [
     "monitor",
     "on_demand",
     "prepare",
+    "rest",
     "retrain",
     "sink",
     "source",
     "split",
     "step",
+    "time_spine",
     "train",
     "training_set",
 ]
@@ -88,7 +91,7 @@ if not TYPE_CHECKING:
         "project": ["Project"],
         "serving.declare": ["Deployment", "deploy"],
         "serving.predictor": ["Predictor"],
-        "sources.declare": ["Source", "sink", "source"],
+        "sources.declare": ["Source", "sink", "source", "time_spine"],
         "training.declare": ["Model", "train"],
     }
     _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -96,6 +99,7 @@ if not TYPE_CHECKING:
         "gate": "evaluation.declare_gate",
         "methods": "training.declare_methods",
         "prepare": "preparation.declare",
+        "rest": "sources.declare_rest",
         "split": "evaluation.declare_split",
     }
 

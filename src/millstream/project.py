@@ -41,6 +41,7 @@ from millstream.monitoring.declare import Monitor
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
 from millstream.serving.declare import Deployment
+from millstream.sources.connections import connections_of
 from millstream.training.declare import Model
 
 D = TypeVar("D", bound=Declaration)
@@ -97,7 +98,7 @@ class Project:
     @cached_property
     def lowering(self) -> Lowering:
         """From declarations to the steps of the graph."""
-        return Lowering(self.names, self.settings, self.root)
+        return Lowering(self.names, self.settings, self.root, connections_of(self.configuration))
 
     @cached_property
     def workspace(self) -> Workspace:

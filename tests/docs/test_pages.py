@@ -20,7 +20,7 @@ from millstream.cli.main import COMMANDS, millstream
 ROOT = Path(__file__).parents[2]
 OTHERS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 LINES = {"tutorial.md": 200, "howto": 90}
-NAMESPACES = {"methods": ms.methods, "prepare": ms.prepare, "split": ms.split, "gate": ms.gate}
+NAMESPACES = {"methods": ms.methods, "prepare": ms.prepare, "split": ms.split, "gate": ms.gate, "rest": ms.rest}
 
 
 @dataclass(frozen=True)

@@ -228,8 +228,8 @@ class TestSource:
 
     def test_sink_mode(self) -> None:
         """Unknown modes are refused with those there are."""
-        mode: Any = "upsert"
-        assert refused(lambda: ms.sink("out", mode=mode)).hint == "one of: append, replace"
+        mode: Any = "merge"
+        assert refused(lambda: ms.sink("out", mode=mode)).hint == "one of: append, replace, upsert"
 
 
 class TestCollecting:

@@ -14,7 +14,9 @@ from rivers import Ran, run_river
 
 from millstream.errors import ColumnError, ContractError, MillstreamError, SourceError
 from millstream.kernel.availability import text_of
-from millstream.sources import snapshot
+from millstream.kernel.records import Table
+from millstream.sources import history
+from millstream.sources.snapshot import merged
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = 3_600_000_000
@@ -273,7 +275,7 @@ def test_source_without_a_time_is_not_replayable(tmp_path: Path) -> None:
 
 def test_snapshot_stays_what_it_was(tmp_path: Path) -> None:
     """As of a moment between two snapshots the older one counts, whatever the file holds now."""
-    earlier = now() - 2 * snapshot.RECENT
+    earlier = now() - 2 * history.RECENT
     first = run(tmp_path, "k,at\n1,2024-01-01\n", as_of=earlier, options=', time="at"')
 
     newest = run(tmp_path, "k,at\n1,2024-01-01\n2,2024-01-01\n", as_of=now(), options=', time="at"')
@@ -305,3 +307,39 @@ def test_delay_is_no_content_but_another_input(tmp_path: Path) -> None:
     assert before.table("rows").parts[0].digest == after.table("rows").parts[0].digest
     assert "copy" in after.executed
     assert after.table("copy").facts.delay == timedelta(hours=2) // timedelta(microseconds=1)
+
+
+# what a record of a run leads back to
+
+
+RECORDED = {
+    "files": 'rows = ms.source("days/*.csv", key="k", time="at")',
+    "function": 'rows = ms.source(lambda since: [{"k": 1 if since is None else 2, "at": "2024-01-01"}], key="k", time="at")',
+    "clock": 'rows = ms.time_spine("12h", start="2024-01-01", column="at")',
+}
+
+
+@pytest.mark.parametrize("text", RECORDED.values(), ids=RECORDED)
+def test_recorded_units_make_the_table_again(tmp_path: Path, text: str) -> None:
+    """Of every kind of source, also when the day is in several of them."""
+    (tmp_path / "days").mkdir()
+    for number in (1, 2, 3):
+        (tmp_path / "days" / f"{number}.csv").write_text(f"k,at\n{number},2024-01-0{number}\n{number},2024-01-01\n", encoding="utf-8")
+    run_river(tmp_path, text).answer()
+
+    ran = run_river(tmp_path, as_of=text_of(now())).answer()
+
+    keys = next(keys for node, keys in ran.progress.keys.items() if node.name == "rows")
+    found = ran.project.store.find(keys)
+    tables = [found[key].artifact for key in keys]
+    assert merged(ran.project.store, [each for each in tables if isinstance(each, Table)]) == ran.table("rows")
+
+
+def test_report_says_the_rows_that_were_read(tmp_path: Path) -> None:
+    """Those of new files only."""
+    (tmp_path / "days").mkdir()
+    (tmp_path / "days" / "1.csv").write_text("k\n1\n2\n", encoding="utf-8")
+    first = run(tmp_path, address="days").step("rows").rows
+    (tmp_path / "days" / "2.csv").write_text("k\n3\n", encoding="utf-8")
+
+    assert (first, run(tmp_path, address="days").step("rows").rows) == (2, 1)

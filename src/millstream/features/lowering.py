@@ -17,17 +17,23 @@ from millstream.kernel.declarations import Declaration, Table
 from millstream.kernel.declared_functions import Function, FunctionTable, PiecewiseFunction
 from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node
+from millstream.sources.connections import Connections
 from millstream.sources.declare import Source
-from millstream.sources.snapshot import SourceOperation
+from millstream.sources.lowering import lower_source
 
 
 @dataclass(eq=False)
 class Lowering:
-    """Nodes by declaration. `names` are what people call them; `settings` are those of the command line, by name; paths count from `root`."""
+    """Nodes by declaration.
+
+    `names` are what people call them; `settings` are those of the command line, by name; paths count from `root`; sources get
+    their secrets from `connections`.
+    """
 
     names: Mapping[Declaration, str]
     settings: Mapping[str, Mapping[str, object]]
     root: Path
+    connections: Connections = field(default_factory=Connections)
     nodes: dict[Declaration, Node] = field(default_factory=dict[Declaration, Node])
 
     def node(self, declaration: Declaration) -> Node:
@@ -57,7 +63,7 @@ class Lowering:
     def _lower(self, declaration: Declaration) -> Node:
         name = self.name_of(declaration)
         if isinstance(declaration, Source):
-            return Node(name, (), SourceOperation(name, declaration, self.root), declaration.where)
+            return Node(name, (), lower_source(name, declaration, self.root, self.connections), declaration.where)
         if isinstance(declaration, TrainingSet):
             views, nodes = self.views(declaration)
             operation = TrainingSetOperation(name, question_of(declaration), views, tuple(node.name for node in nodes), declaration.where)

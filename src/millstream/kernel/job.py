@@ -10,16 +10,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from millstream.kernel.again import disagreement
-from millstream.kernel.availability import Cut
 from millstream.kernel.graph import Node
 from millstream.kernel.isolation import Call, Workers
 from millstream.kernel.locks import key_lock
 from millstream.kernel.logs import Log, listen
 from millstream.kernel.meter import Cost
-from millstream.kernel.records import Artifact, Table
+from millstream.kernel.records import Artifact
 from millstream.kernel.store import Found, Store
 from millstream.kernel.threads import Threads
-from millstream.kernel.units import Batch, Plan, Unit, batches, joined, keep
+from millstream.kernel.units import Batch, Plan, batches, joined, keep, processed
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,21 +170,15 @@ def take_part(jobs: Iterator[Job]) -> None:
             for batch in job.batches():
                 begun, unit = time.perf_counter(), joined(batch)
                 if job.node.limits.isolated and job.place.workers is not None:
-                    made, size = job.isolated(batch)
+                    rows, (made, size) = unit.rows, job.isolated(batch)
                 else:
-                    made, size = keep(job.place.store, unit, batch, job.plan.facts, job.node.operation.compute(job.place.store, unit))
-                job.settle(_processed(unit, made), made, size, time.perf_counter() - begun)
+                    result = job.node.operation.compute(job.place.store, unit)
+                    rows, (made, size) = processed(unit, result), keep(job.place.store, unit, batch, job.plan.facts, result)
+                job.settle(rows, made, size, time.perf_counter() - begun)
         except BaseException as error:  # noqa: BLE001  also a panic of native code, and a step that wants to exit
             job.fail(error)
         listen(None)
         job.leave()
-
-
-def _processed(unit: Unit, made: Mapping[str, Artifact]) -> int:
-    """The rows that a unit read; of one that reads no table, as a source's file, those that it gave."""
-    if any(isinstance(each, Cut) for each in unit.seen):
-        return unit.rows
-    return sum(each.rows for each in made.values() if isinstance(each, Table))
 
 
 def look_up(store: Store, plan: Plan) -> Outcome | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ import polars as pl
 from msgspec.structs import replace
 
 from millstream.errors import StepError
-from millstream.kernel.availability import DAY, Cut, dated_by, is_timed, text_of
+from millstream.kernel.availability import DAY, FOREVER, Cut, dated_by, is_timed, text_of
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.facts import Facts
 from millstream.kernel.records import Artifact, Cause, Part, Table, Value
@@ -114,8 +115,28 @@ def facts_text(facts: Facts) -> str:
     return f"key={','.join(facts.key)} time={facts.time} known_at={facts.known_at} delay={facts.delay}"
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A result that the step has stored by itself: the table, how many of its rows are new, and the bytes written for them."""
+
+    table: Table
+    rows: int = 0
+    size: int = 0
+
+
+def processed(unit: Unit, result: object) -> int:
+    """The rows that a unit read; of one that reads no table, as a source's file, those that it gave."""
+    if isinstance(result, Stored):
+        return result.rows
+    if isinstance(result, pl.DataFrame) and not any(isinstance(each, Cut) for each in unit.seen):
+        return result.height
+    return unit.rows
+
+
 def keep(store: Store, unit: Unit, keys: Batch, facts: Facts, result: object) -> tuple[dict[str, Artifact], int]:
     """Store the result of a unit that stands for several: what each of their keys gave, and the bytes written."""
+    if isinstance(result, Stored):
+        return {keys[0][0]: result.table}, result.size
     if not isinstance(result, pl.DataFrame):
         value, size = store.write_value(*encode_value(result))
         return {keys[0][0]: value}, size
@@ -148,10 +169,14 @@ def _within(frame: pl.DataFrame, facts: Facts, unit: Unit) -> pl.DataFrame:
 def _days(table: Table, unit: Unit) -> Table:
     assert unit.start is not None
     assert unit.stop is not None
-    days = [part for part in table.parts if part.day is not None and unit.start <= part.day < unit.stop]
+    days = table.parts[bisect_left(table.parts, unit.start, key=_day) : bisect_left(table.parts, unit.stop, key=_day)]
     return table_of(
         table.names, table.types, table.facts, days or [replace(table.parts[0], day=None, rows=0, digest="", earliest=None, latest=None, newest=None)]
     )
+
+
+def _day(part: Part) -> int:
+    return FOREVER if part.day is None else part.day
 
 
 def _one_table(artifacts: Sequence[Artifact]) -> Table:

@@ -24,7 +24,7 @@ from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
 from millstream.serving.answers import answered
 from millstream.serving.predict import Batch, predict_open
-from millstream.sources.snapshot import SourceOperation
+from millstream.sources.lowering import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,7 @@ def _nobody(_: Trained | Tick) -> None:
 
 def not_replayable(targets: Sequence[Node]) -> tuple[str, ...]:
     """Sources without a time: whatever the moment, they are as they are now."""
-    sources = [node for node in ordered(targets) if isinstance(node.operation, SourceOperation)]
-    return tuple(node.name for node in sources if isinstance(node.operation, SourceOperation) and node.operation.source.facts.time is None)
+    return tuple(node.name for node in ordered(targets) if isinstance(node.operation, Reading) and node.operation.source.facts.time is None)
 
 
 def _tick(workspace: Workspace, life: Life, since: int, moment: int, listener: Listener | None) -> Tick:

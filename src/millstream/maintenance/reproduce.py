@@ -28,7 +28,8 @@ from millstream.registry.records import Version
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
 from millstream.serving.release import lower_bundle
-from millstream.sources.snapshot import SourceOperation, merged
+from millstream.sources.snapshot import merged
+from millstream.sources.spine import SpineOperation
 from millstream.training.declare import Model
 from millstream.training.lowering import follow_record, lower_model
 
@@ -135,7 +136,7 @@ class _Again:
     def step(self, node: Node) -> Repeated:
         """Make one step once more, and compare."""
         report, started = self.reports[node.name], time.perf_counter()
-        if not node.inputs:
+        if not node.inputs and not isinstance(node.operation, SpineOperation):
             return self._recorded(node, report)
         lacking = [each.name for each in node.inputs if each not in self.artifacts]
         if lacking:
@@ -155,7 +156,7 @@ class _Again:
         if not found:
             return Repeated(node.name, "failed", "its recorded snapshot is no longer stored")
         tables = [each for each in found if isinstance(each, Table)]
-        artifact = merged(self.clean, tables) if isinstance(node.operation, SourceOperation) and len(tables) > 1 else found[0]
+        artifact = merged(self.clean, tables) if tables else found[0]
         if artifact.digest != report.digest:
             return Repeated(node.name, "different", "its recorded snapshot is not what it was")
         self.artifacts[node] = artifact

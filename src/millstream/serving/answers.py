@@ -16,6 +16,7 @@ from millstream.registry.records import Version
 from millstream.registry.workspace import Workspace
 from millstream.serving.archive import read_predictions
 from millstream.sources.declare import Sink
+from millstream.sources.sinks import folder_of
 
 
 def answered(workspace: Workspace, model: str) -> pl.DataFrame | None:
@@ -60,7 +61,7 @@ def keep_batch(workspace: Workspace, model: str, batch: pl.DataFrame) -> Path:
 
 def fill_sink(workspace: Workspace, model: str, sink: Sink, columns: Sequence[str]) -> Path:
     """Bring the sink's folder up to what was answered: every batch once, also when an earlier attempt was killed."""
-    target = workspace.root / sink.address
+    target = folder_of(sink, workspace.root)
     target.mkdir(parents=True, exist_ok=True)
     batches = batch_files(workspace, model)
     for file in batches if sink.mode == "append" else batches[-1:]:

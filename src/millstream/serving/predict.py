@@ -21,6 +21,7 @@ from millstream.serving.answers import answered, fill_sink, keep_batch
 from millstream.serving.batch import predict_rows
 from millstream.serving.declare import Deployment
 from millstream.serving.versions import open_version
+from millstream.sources.sinks import folder_of
 from millstream.training.lowering import ModelNodes
 from millstream.training.operations import cut_of, truth_of_rows
 
@@ -51,6 +52,8 @@ def questions(workspace: Workspace, nodes: ModelNodes, artifacts: Mapping[Node, 
 
 def predict_open(workspace: Workspace, model: str, rows: pl.DataFrame, deployment: Deployment | None, *, open_only: bool = True) -> Batch:
     """Answer the rows that are open (or all of `rows`) and were not answered by this version yet; one batch of a model at a time."""
+    if deployment is not None and deployment.batch is not None:
+        folder_of(deployment.batch, workspace.root)  # refused before anything is answered
     version = champion_of(workspace, model)
     with in_use(workspace.store.root):
         opened = open_version(workspace, version)

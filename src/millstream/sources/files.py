@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import polars as pl
 from millstream.errors import SourceError, did_you_mean
 from millstream.kernel.store import Store
 
-Reader = Callable[[Path], pl.DataFrame]
+Reader = Callable[[Path | BytesIO], pl.DataFrame]
 READERS: dict[str, Reader] = {
     ".parquet": pl.read_parquet,
     ".csv": partial(pl.read_csv, try_parse_dates=True, infer_schema_length=None),
@@ -39,15 +40,21 @@ def find_files(address: str, root: Path, *, where: str) -> list[Path]:
 
 def read_file(path: Path, *, where: str) -> pl.DataFrame:
     """The whole table in a file."""
-    reader = READERS.get(path.suffix)
-    if reader is None:
-        raise SourceError(f"{path.name}: files of the kind '{path.suffix}' cannot be read", where=where, hint=f"known are {', '.join(READERS)}")
     try:
-        return reader(path)
+        return read_table(path, path.suffix, path.name)
+    except SourceError as error:
+        raise SourceError(error.message, where=where, hint=error.hint) from error.__cause__
+
+
+def read_table(file: Path | BytesIO, suffix: str, name: str) -> pl.DataFrame:
+    """The whole table in a file, or in its bytes, of the kind that the suffix says; `name` is for people."""
+    reader = READERS.get(suffix)
+    if reader is None:
+        raise SourceError(f"{name}: files of the kind '{suffix}' cannot be read", hint=f"known are {', '.join(READERS)}")
+    try:
+        return reader(file)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(
-            f"{path.name} cannot be read: {str(error).splitlines()[0]}", where=where, hint="is it the right file, and whole?"
-        ) from error
+        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", hint="is it the right file, and whole?") from error
 
 
 def file_digest(store: Store, path: Path) -> str:

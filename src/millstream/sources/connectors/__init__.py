@@ -1,0 +1,1 @@
+"""What a source may be asked through, one connector a file."""
