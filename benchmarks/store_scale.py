@@ -86,8 +86,10 @@ def remember_runs(folder: Path, sizes: Sizes) -> None:
 def _report(step: int, run: int) -> StepReport:
     name, round_, fresh = f"step_{step}" if step else "events", run // FRESH, run % FRESH == 0
     causes = (Cause(name, f"{round_:016x}"), Cause("python", "3.11"), Cause("input before", f"{round_:016x} 21600")) if fresh else ()
-    status, why = ("ran", f"{name} changed") if fresh else ("cached", "unchanged")
-    return StepReport(name, status, 0.1, 1_440 if fresh else 0, why, f"{step:04x}{round_:060x}", DAYS if fresh else 0, causes)
+    key = f"{step:04x}{round_:060x}"
+    if fresh:
+        return StepReport(name, "ran", 0.1, 1_440, f"{name} changed", key, DAYS, causes)
+    return StepReport(name, "cached", 0.1, 0, "unchanged", key)
 
 
 def remember_results(folder: Path, sizes: Sizes) -> None:

@@ -70,7 +70,7 @@ def test_without_since_each_reading_replaces(tmp_path: Path) -> None:
         replaced = run_river(tmp_path).answer()
 
     assert ids(replaced) == [2]
-    assert replaced.step("copy").why == "rows: 2024-01-01 gone"
+    assert replaced.step("copy").why == "rows: 1 day gone (2024-01-01), 1 row fewer"
     assert service.queries() == [{}, {}, {}]
 
 
@@ -85,7 +85,7 @@ def test_since_gets_the_newest_time_and_adds(tmp_path: Path) -> None:
 
     assert [ids(each) for each in (first, second, third)] == [[1], [1, 2], [1, 2]]
     assert service.queries() == [{}, {"after": "2024-01-01T10:00:00Z"}, {"after": "2024-01-01T23:00:00.500000Z"}]
-    assert (second.step("rows").rows, second.step("copy").why) == (1, "rows: 2024-01-01 changed")
+    assert (second.step("rows").rows, second.step("copy").why) == (1, "rows: 1 day changed (2024-01-01), 1 row more")
     assert (third.executed, third.step("rows").rows) == (["rows"], 0)
 
 
@@ -138,7 +138,7 @@ def test_days_that_get_no_rows_stay_what_they_are(tmp_path: Path) -> None:
 KILL = """
 import os, sys
 from pathlib import Path
-from millstream.kernel import engine
+from millstream.kernel import job
 from millstream.sources import pulled
 from rivers import run_river
 {} = lambda *_: os._exit(9)
@@ -147,7 +147,7 @@ run_river(Path(sys.argv[1]))
 
 
 @pytest.mark.parametrize(
-    ("step", "asked"), [("pulled.pin_snapshot", "2024-01-01"), ("pulled.keep_snapshot", "2024-01-01"), ("engine.keep", "2024-01-02")]
+    ("step", "asked"), [("pulled.pin_snapshot", "2024-01-01"), ("pulled.keep_snapshot", "2024-01-01"), ("job.keep", "2024-01-02")]
 )
 def test_kill_repeats_and_loses_nothing(tmp_path: Path, step: str, asked: str) -> None:
     """Until the snapshot is kept, the next run asks from the same moment; from then on, for what comes after."""
