@@ -97,7 +97,7 @@ def test_view_without_its_time(folder: Path) -> None:
 def test_columns_that_clash(folder: Path) -> None:
     """The column and both that bring it are named, and what helps."""
     text = refused(folder, 'profile, profile.on("customer")', ColumnError)
-    assert "both profile and profile" in text
+    assert "both profile and model/profile" in text
     assert "bring a column 'city'" in text
     assert "prefix=" in text
 

@@ -1,12 +1,10 @@
-"""The store: nothing half-written, nothing damaged, nothing twice, and no result computed twice at once."""
+"""The store: nothing half-written, nothing twice, and what the disk refuses is told with a cure."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -14,46 +12,15 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rivers import python_environment, run_python, run_river
+from rivers import python_environment, run_python
+from stored import BEGIN, TIMED, UNTIMED, frame, large, put, put_value, stored_files, whole
 
 from millstream.errors import ColumnError, StoreError
 from millstream.kernel.availability import DAY
 from millstream.kernel.digest import digest_frame
 from millstream.kernel.facts import Facts
-from millstream.kernel.records import Table, Value
-from millstream.kernel.store import Found, Store, files_of
-
-BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
-UNTIMED = Facts()
-TIMED = Facts(("n",), "at", "told", 60_000_000)
-
-
-def frame(rows: int = 48) -> pl.DataFrame:
-    """A row every hour."""
-    return pl.DataFrame({"n": range(rows), "word": ["a", None] * (rows // 2)}).with_columns(
-        at=BEGIN + pl.duration(hours=pl.col("n")), told=BEGIN + pl.duration(hours=pl.col("n"))
-    )
-
-
-def put(store: Store, rows: pl.DataFrame, facts: Facts = TIMED) -> Table:
-    """The table of some rows."""
-    return store.write_table(rows, facts)[0]
-
-
-def put_value(store: Store, content: bytes) -> Value:
-    """The value of some bytes."""
-    return store.write_value(content, "bytes")[0]
-
-
-def whole(store: Store, table: Table) -> pl.DataFrame:
-    """All rows of a table."""
-    return store.read(store.visible(table, None))
-
-
-def stored_files(store: Store) -> list[Path]:
-    """Everything that lies among the objects."""
-    return [path for path in store.objects.rglob("*") if path.is_file()]
-
+from millstream.kernel.records import Table
+from millstream.kernel.store import Store, files_of
 
 # tables
 
@@ -152,7 +119,7 @@ FILLING = """
 import resource, sys
 from pathlib import Path
 import polars as pl
-from millstream.errors import ColumnError, StoreError
+from millstream.errors import ColumnError, DamagedError, StoreError
 from millstream.kernel.facts import Facts
 from millstream.kernel.store import Store
 
@@ -182,6 +149,23 @@ def test_full_disk(tmp_path: Path, what: str) -> None:
     assert (left, after) == ("[] []", "1")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_no_space_left(tmp_path: Path) -> None:
+    """What the operating system says is told as it is meant."""
+    with pytest.raises(StoreError, match=rf"cannot write to {tmp_path}: the disk is full\n.*`millstream gc`"):
+        Store(tmp_path).files.write(f"{'ab' * 32}.bin", lambda path: Path("/dev/full").write_bytes(b"x" * 5_000))
+
+    assert stored_files(Store(tmp_path)) == []
+
+
+def test_store_that_is_a_file(tmp_path: Path) -> None:
+    """The error says what is in the way, and where another place is said."""
+    (tmp_path / "store").touch()
+
+    with pytest.raises(StoreError, match=r"store is a file, not a folder\n.*pyproject\.toml"):
+        Store(tmp_path / "store")
+
+
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     """The error names the store, at its opening and at a write."""
     (tmp_path / "file").touch()
@@ -194,59 +178,6 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
         put(store, frame())
 
 
-TWICE = """
-data = ms.source("data.parquet")
-
-@ms.step(data)
-def twice(data: pl.LazyFrame) -> pl.LazyFrame:
-    return data.select(pl.col("k") * 2)
-"""
-DAMAGES: dict[str, Callable[[bytes], bytes]] = {
-    "a bit": lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
-    "cut off": lambda content: content[:-10],
-    "empty": lambda content: b"",
-    "longer": lambda content: content + b"x",
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damage_is_caught_and_cured(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    """A damaged file is never read: the first run says so and drops it, the next one makes it anew."""
-    pl.DataFrame({"k": range(1_000)}).write_parquet(tmp_path / "data.parquet")
-    first = run_river(tmp_path, TWICE).answer()
-    (name,) = files_of(first.artifact("twice"))
-    path = first.project.store.path(name)
-    path.write_bytes(damage(path.read_bytes()))
-
-    with pytest.raises(StoreError, match="was damaged and has been dropped"):
-        run_river(tmp_path).frame("twice")
-
-    again = run_river(tmp_path).answer()
-    assert (again.executed, again.step("twice").why) == (["twice"], "its stored result was gone")
-    assert again.frame("twice").equals(first.frame("twice"))
-
-
-def test_damaged_value_is_caught(tmp_path: Path) -> None:
-    """Also what is no table."""
-    value = put_value(Store(tmp_path), b"x" * 10_000)
-    assert value.file is not None
-    Store(tmp_path).path(value.file).write_bytes(b"y" * 10_000)
-
-    with pytest.raises(StoreError, match="was damaged"):
-        Store(tmp_path).read_value(value)
-
-
-def test_file_that_was_renamed_but_not_recorded(tmp_path: Path) -> None:
-    """A kill between the two leaves a file that nobody vouches for: it is written again."""
-    store = Store(tmp_path)
-    (name,) = files_of(put(store, frame()))
-    store.index.execute("DELETE FROM files WHERE name = ?", (name,))
-
-    table = put(Store(tmp_path), frame())
-
-    assert whole(Store(tmp_path), table).equals(frame())
-
-
 @pytest.mark.parametrize(("size", "in_file"), [(10, False), (4_096, False), (4_097, True)])
 def test_values_come_back(tmp_path: Path, size: int, in_file: bool) -> None:
     """Small ones lie in the record itself."""
@@ -254,18 +185,6 @@ def test_values_come_back(tmp_path: Path, size: int, in_file: bool) -> None:
 
     assert Store(tmp_path).read_value(value) == b"x" * size
     assert (value.file is not None) == in_file
-
-
-def test_result_without_its_file_is_no_result(tmp_path: Path) -> None:
-    """What somebody deleted is made again."""
-    store = Store(tmp_path)
-    table = put(store, frame())
-    store.record({"key": Found(table, 0.5)})
-    assert store.find(["key"]) == {"key": Found(table, 0.5)}
-
-    store.forget(next(iter(files_of(table))))
-
-    assert store.find(["key"]) == {}
 
 
 def test_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
@@ -323,11 +242,6 @@ def test_many_processes_write_one_store(tmp_path: Path) -> None:
 
 
 # every column once
-
-
-def large(rows: int = 2_000) -> pl.DataFrame:
-    """Too large for the record."""
-    return pl.DataFrame({"n": range(rows), "x": [number / 7 for number in range(rows)], "word": [f"w{number % 9}" for number in range(rows)]})
 
 
 def test_column_that_is_stored_is_not_written_again(tmp_path: Path) -> None:

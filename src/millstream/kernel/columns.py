@@ -107,11 +107,11 @@ class Columns:
         return found
 
     def _unreadable(self, error: BaseException, piece: Piece, part: Part) -> StoreError:
-        """The error about a file that cannot be read: damaged, unless the operating system says otherwise."""
-        number = number_of(error)
+        """The error about a file that cannot be read: damaged, unless the operating system has another reason."""
+        path, number = self.files.path(piece.file), number_of(error)
         if number in {None, errno.ENOENT}:
             return self._damaged(piece, part)
-        return refusal(self.files.path(piece.file), number or 0, "read")
+        return refusal(path, number or errno.EIO, "read")
 
     def _damaged(self, piece: Piece, part: Part) -> DamagedError:
         """The error about values that are not those that were stored; their file is dropped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -22,7 +23,7 @@ Row = tuple[Any, ...]
 
 
 class Database:
-    """One SQLite file in WAL mode; a connection per thread; short transactions.
+    """One SQLite file in WAL mode; a connection per thread; short transactions. Where this user may not write, it can be read.
 
     `durable` says whether a commit is synced to disk before it returns.
     """
@@ -89,8 +90,13 @@ class Database:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
+            try:
+                connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if os.access(self.path.parent, os.W_OK) or not self.path.exists():
+                    raise
+                connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
             connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
             self._local.connection = connection
         return connection

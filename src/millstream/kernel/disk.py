@@ -60,8 +60,8 @@ def number_of(error: BaseException) -> int | None:
     """The number of the operating system's error, which polars tells in words; None if it is another error."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    return int(told[1]) if told else None
+    told = re.search(r"\(os error (\d+)\)|\bOs \{ code: (\d+),", str(error))
+    return int(told[1] or told[2]) if told else None
 
 
 def network_of(path: Path) -> str | None:

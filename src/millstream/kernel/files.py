@@ -49,7 +49,7 @@ class Files:
         for by the digest of its bytes. It is on record before it has its name: a file without a record is nobody's.
         """
         path = self.path(name)
-        if path.exists() and self._sha256(name) is not None:
+        if path.exists() and self.sha256(name) is not None:
             return 0
         with explained(self.root):
             path.parent.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ class Files:
         """The path of a file whose bytes are those that were written; a damaged one is dropped."""
         path = self.path(name)
         with explained(path, "read"):
-            if not path.exists() or (name not in self._checked and sha256_of(path) != self._sha256(name)):
+            if not path.exists() or (name not in self._checked and sha256_of(path) != self.sha256(name)):
                 raise self.damaged(name)
         self._checked.add(name)
         return path
@@ -127,7 +127,7 @@ class Files:
                 os.unlink(path.name, dir_fd=handle)
         return size
 
-    def _sha256(self, name: str) -> str | None:
+    def sha256(self, name: str) -> str | None:
         """The digest of a file's bytes; None if it is not on record."""
         row = self.index.row("SELECT sha256 FROM files WHERE name = ?", (name,))
         return row[0] if row else None

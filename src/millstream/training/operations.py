@@ -70,9 +70,14 @@ class Training:
         if not labelled.height:
             raise ContractError(f"none of {rows.height:,} rows has a label that is known", hint="wait for labels, or run as of a later moment")
         kept = dict.fromkeys([*self.question.key, *self.question.features(examples.table.names), *self._kept(rows.columns)])
-        problem = problem_of(self.question.label, labelled.get_column(TARGET), self.model.metric, where=self.model.where)
-        check_candidates(self.candidates, problem, self.question.features(examples.table.names), where=self.model.where)
+        self._check(labelled.get_column(TARGET), self.question.features(examples.table.names))
         return labelled.select(*kept, ASKED, KNOWN, TARGET)
+
+    def _check(self, target: pl.Series, features: Sequence[str]) -> None:
+        """Refuse what cannot be learnt before anything is; with one value only, labels of the other kind may still come."""
+        if target.n_unique() > 1:
+            problem = problem_of(self.question.label, target, self.model.metric, where=self.model.where)
+            check_candidates(self.candidates, problem, features, where=self.model.where)
 
     def read(self, store: Store, seen: Seen) -> Rows:
         """The training rows of a run."""
