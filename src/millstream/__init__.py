@@ -21,12 +21,13 @@ if TYPE_CHECKING:
         on_demand,
         training_set,
     )
-    from millstream.kernel.declare import Step, step
+    from millstream.kernel.declare import Step, each, step
     from millstream.kernel.triggers import Trigger, every
     from millstream.maintenance.declare import retrain
     from millstream.monitoring.declare import Monitor, monitor
     from millstream.project import Project
     from millstream.serving.declare import Deployment, deploy
+    from millstream.serving.predictor import Predictor
     from millstream.sources.declare import Source, sink, source
     from millstream.training import declare_methods as methods
     from millstream.training.declare import Model, train
@@ -40,6 +41,7 @@ __all__ = [
     "MillstreamError",
     "Model",
     "Monitor",
+    "Predictor",
     "Project",
     "Source",
     "Step",
@@ -47,6 +49,7 @@ __all__ = [
     "Trigger",
     "aggregate",
     "deploy",
+    "each",
     "every",
     "feature_view",
     "gate",
@@ -76,12 +79,13 @@ if not TYPE_CHECKING:
             "on_demand",
             "training_set",
         ],
-        "kernel.declare": ["Step", "step"],
+        "kernel.declare": ["Step", "each", "step"],
         "kernel.triggers": ["Trigger", "every"],
         "maintenance.declare": ["retrain"],
         "monitoring.declare": ["Monitor", "monitor"],
         "project": ["Project"],
         "serving.declare": ["Deployment", "deploy"],
+        "serving.predictor": ["Predictor"],
         "sources.declare": ["Source", "sink", "source"],
         "training.declare": ["Model", "train"],
     }

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import polars as pl
 
 from millstream.errors import ConfigurationError, MillstreamError, NotFoundError, did_you_mean
-from millstream.features.lowering import Lowering
+from millstream.features.lowering import Lowering, Reading
 from millstream.kernel.availability import parse_moment
 from millstream.kernel.declarations import Declaration, collecting
 from millstream.kernel.declared_functions import Function
@@ -34,6 +34,7 @@ from millstream.monitoring.declare import Monitor
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
 from millstream.serving.declare import Deployment
+from millstream.serving.reading import read_model
 from millstream.training.declare import Model
 
 D = TypeVar("D", bound=Declaration)
@@ -79,7 +80,7 @@ class Project:
     @cached_property
     def lowering(self) -> Lowering:
         """From declarations to the steps of the graph."""
-        return Lowering(self.names, self.settings, self.root)
+        return Lowering(self.names, self.settings, self.root, readers={Model: self._read_model})
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -148,6 +149,10 @@ class Project:
         if not isinstance(artifact, Table):
             raise ConfigurationError(f"'{name}' gives a value, not a table", where=node.where)
         return self.store.read(self.store.visible(artifact, moment))
+
+    def _read_model(self, model: Model) -> Reading:
+        name = self.names[model]
+        return read_model(name, self.models[name], self.lowering)
 
     def _named(self, kind: type[D]) -> dict[str, D]:
         return {name: declaration for declaration, name in self.names.items() if isinstance(declaration, kind)}

@@ -45,11 +45,11 @@ def command(file: str | None, moment: str | None, settings: tuple[str, ...], *, 
 
 
 def run_project(project: Project, as_of: int, listener: Listener) -> RunResult:
-    """Make all models of a project; a project without one makes all its tables."""
-    from millstream.features.lowering import is_read
+    """Make all models of a project and what is made with them; a project without one makes all its tables."""
+    from millstream.features.lowering import is_read, needs_model
     from millstream.maintenance.run import run
 
-    more = [] if project.models else [project.lowering.node(each) for each in project.names if is_read(each)]
+    more = [project.lowering.node(each) for each in project.names if is_read(each) and (needs_model(each) or not project.models)]
     deployments = {name: deployment for name in project.models if (deployment := project.deployment(name))}
     return run(project.workspace, project.models, deployments, as_of=as_of, more=more, listener=listener)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from millstream.features.declared_views import FunctionView
-from millstream.features.lowering import is_read
+from millstream.features.lowering import is_read, needs_model
 from millstream.kernel.availability import text_of
 from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener, make
@@ -49,8 +49,8 @@ class Built:
 def check(
     workspace: Workspace, names: Mapping[Declaration, str], models: Mapping[str, Model], *, as_of: int, listener: Listener | None = None
 ) -> list[Finding]:
-    """Build everything but models, and look at it."""
-    tables = [workspace.lowering.node(each) for each in names if is_read(each)]
+    """Build everything but models and what is made with them, and look at it."""
+    tables = [workspace.lowering.node(each) for each in names if is_read(each) and not needs_model(each)]
     lowered = [lower_model(name, model, workspace.lowering) for name, model in models.items()]
     targets = [*tables, *(nodes.examples for nodes in lowered)]
     result, progress = execute_targets(workspace, targets, as_of=as_of, command="check", listener=listener)
