@@ -15,6 +15,8 @@ from typing import Any, cast
 EMPTY = inspect.Parameter.empty
 """There is no annotation."""
 UNIONS = {typing.Union, types.UnionType}
+NO_CLASSES = {object, EMPTY, Any, *UNIONS}
+"""They are classes to Python, and say nothing of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def arguments(annotation: object) -> tuple[object, ...]:
 def class_of(annotation: object) -> type | None:
     """The class of an annotation: of `dict[str, int]`, dict; None for Any, unions, type variables and what is unknown."""
     origin = typing.get_origin(annotation) or annotation
-    return origin if isinstance(origin, type) and origin is not object and origin not in UNIONS else None
+    return origin if isinstance(origin, type) and origin not in NO_CLASSES else None
 
 
 def alternatives(annotation: object) -> tuple[object, ...]:
@@ -107,7 +109,10 @@ def _from_imports(function: types.FunctionType, text: str) -> Unknown:
         module = re.search(rf"^\s*import\s+(\w+)[\w.]*\s+as\s+{first}\b", source, re.MULTILINE)
         return Unknown(text, module[1] if module else first, last)
     module = re.search(rf"^\s*from\s+(\w+)[\w.]*\s+import\s+(?:[^#\n(]*|\([^)]*)\b{first}\b", source, re.MULTILINE)
-    return Unknown(text, module[1] if module else "", first)
+    if module is None:
+        return Unknown(text, name=first)
+    alias = re.search(rf"\b(\w+)\s+as\s+{first}$", module[0])
+    return Unknown(text, module[1], alias[1] if alias else first)
 
 
 def _is_filled(cell: types.CellType) -> bool:

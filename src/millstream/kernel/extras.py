@@ -47,4 +47,4 @@ def load_pyarrow() -> Any:  # noqa: ANN401  the module
 
 
 def _is_there(library: str) -> bool:
-    return library in sys.modules or importlib.util.find_spec(library) is not None
+    return sys.modules.get(library) is not None or importlib.util.find_spec(library) is not None

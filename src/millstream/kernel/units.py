@@ -100,6 +100,14 @@ def seen_of(store: Store, inputs: Sequence[Artifact], as_of: int | None) -> tupl
     return tuple(_seen(store, each, as_of) for each in inputs)
 
 
+def expect_tables(reader: str, names: Sequence[str], seen: Sequence[Seen], where: str) -> None:
+    """Raise StepError if an input of `reader` is no table."""
+    for name, each in zip(names, seen, strict=True):
+        if not isinstance(each, Cut):
+            given = "several results" if isinstance(each, SeenCollection) else "a JSON value" if each.kind == "json" else "a value"
+            raise StepError(f"{reader}: {name} gives {given}, not a table", where=where, hint=f"return a table from {name}")
+
+
 def key_of(seen: Seen) -> str:
     """Digest of exactly what is seen."""
     return seen.key if isinstance(seen, Cut) else seen.digest

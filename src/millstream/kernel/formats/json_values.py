@@ -15,6 +15,9 @@ from millstream.errors import StepError
 PLAIN = (dict, list, tuple, set, frozenset, str, int, float, bool, type(None), msgspec.Struct)
 
 
+SCALAR = (str, int, float, type(None))
+
+
 class JsonValues:
     """Values that JSON can say; dataclasses, named tuples, Structs, moments and numpy's numbers become them."""
 
@@ -27,7 +30,7 @@ class JsonValues:
     def encode(self, value: object) -> bytes:
         """The JSON of a value, always the same for the same; raises StepError for what JSON cannot say."""
         try:
-            content = msgspec.json.encode(value, enc_hook=_plain, order="deterministic")
+            content = msgspec.json.encode(_without_sets(value), enc_hook=_plain)
         except (TypeError, ValueError, OverflowError) as error:
             raise StepError(f"returned a {type(value).__name__} that JSON cannot say: {error}", hint="return it alone, or leave it out") from None
         if b"null" in content:
@@ -72,6 +75,22 @@ def _plain(value: object) -> object:
     if numpy is not None and isinstance(value, numpy.generic):
         return cast("Any", value).item()
     raise TypeError(f"it holds a {type(value).__module__}.{type(value).__qualname__}")
+
+
+def _without_sets(value: object) -> object:
+    """Lists in place of sets, which have no order of their own: else one set would have many texts."""
+    if isinstance(value, set | frozenset):
+        return sorted(cast("set[Any]", value), key=msgspec.json.encode)
+    if isinstance(value, msgspec.Struct):
+        return msgspec.Raw(msgspec.json.encode(value, enc_hook=_plain, order="deterministic"))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _without_sets(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: _without_sets(item) for key, item in cast("dict[object, object]", value).items()}
+    if isinstance(value, list | tuple):
+        items = cast("list[object]", value)
+        return value if all(isinstance(item, SCALAR) for item in items) else [_without_sets(item) for item in items]
+    return value
 
 
 def _not_finite(value: object, place: str) -> Iterator[tuple[str, str]]:
