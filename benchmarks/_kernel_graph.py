@@ -16,7 +16,7 @@ from millstream.kernel.facts import Facts
 from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node
 from millstream.kernel.ledger import Ledger
-from millstream.kernel.records import Artifact, Table
+from millstream.kernel.records import Artifact, Table, Value
 from millstream.kernel.store import Store
 
 
@@ -73,4 +73,5 @@ def run_graph(steps: Sequence[Step], folder: Path) -> Executed:
 def _content(store: Store, artifact: Artifact) -> object:
     if isinstance(artifact, Table):
         return store.read(store.visible(artifact, None))
+    assert isinstance(artifact, Value)
     return msgspec.json.decode(store.read_value(artifact))

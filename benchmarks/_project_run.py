@@ -33,7 +33,7 @@ def say(told: object) -> None:
 
 def run(file: Path, settings: dict[str, str]) -> None:
     """One run of everything that the file declares, as of now."""
-    from millstream.kernel.digest import digest_bytes, digest_frame  # noqa: PLC0415
+    from millstream.kernel.digest import digest_frame  # noqa: PLC0415
     from millstream.kernel.engine import Event  # noqa: PLC0415
     from millstream.kernel.records import StepReport, Table  # noqa: PLC0415
     from millstream.maintenance.run import first_error, run_selection  # noqa: PLC0415
@@ -54,7 +54,7 @@ def run(file: Path, settings: dict[str, str]) -> None:
         raise error
     store = project.store
     digests = {
-        node.name: digest_frame(store.read(store.visible(each, None))) if isinstance(each, Table) else digest_bytes(store.read_value(each))
+        node.name: digest_frame(store.read(store.visible(each, None))) if isinstance(each, Table) else each.digest
         for node, each in result.artifacts.items()
     }
     say({"digests": digests, **spent})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         on_demand,
         training_set,
     )
-    from millstream.kernel.declare import Step, step
+    from millstream.kernel.declare import Step, each, step
     from millstream.kernel.triggers import Trigger, cron, every
     from millstream.maintenance.declare import retrain
     from millstream.monitoring.declare import Monitor, monitor
@@ -52,6 +52,7 @@ __all__ = [
     "aggregate",
     "cron",
     "deploy",
+    "each",
     "every",
     "feature_view",
     "gate",
@@ -84,7 +85,7 @@ if not TYPE_CHECKING:
             "on_demand",
             "training_set",
         ],
-        "kernel.declare": ["Step", "step"],
+        "kernel.declare": ["Step", "each", "step"],
         "kernel.triggers": ["Trigger", "cron", "every"],
         "maintenance.declare": ["retrain"],
         "monitoring.declare": ["Monitor", "monitor"],

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import polars as pl
 
 from millstream.errors import ConfigurationError, NotFoundError, did_you_mean
-from millstream.features.lowering import Lowering
+from millstream.features.lowering import Lowering, Reading
 from millstream.features.previews import columns_of, reader_of, without_table
 from millstream.kernel.availability import parse_moment
 from millstream.kernel.declarations import Declaration
@@ -41,6 +41,7 @@ from millstream.monitoring.declare import Monitor
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
 from millstream.serving.declare import Deployment
+from millstream.serving.reading import read_model
 from millstream.sources.connections import connections_of
 from millstream.training.declare import Model
 
@@ -98,7 +99,7 @@ class Project:
     @cached_property
     def lowering(self) -> Lowering:
         """From declarations to the steps of the graph."""
-        return Lowering(self.names, self.settings, self.root, connections_of(self.configuration))
+        return Lowering(self.names, self.settings, self.root, connections_of(self.configuration), readers={Model: self._read_model})
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -236,6 +237,10 @@ class Project:
             if not isinstance(artifact, Table):
                 raise ConfigurationError(f"'{node.name}' gives a value, not a table", where=node.where)
             return self.store.read(self.store.visible(artifact, as_of))
+
+    def _read_model(self, model: Model) -> Reading:
+        name = self.names[model]
+        return read_model(name, self.models[name], self.lowering)
 
     def _named(self, kind: type[D]) -> dict[str, D]:
         return {name: declaration for declaration, name in self.names.items() if isinstance(declaration, kind)}

@@ -49,8 +49,8 @@ from millstream.kernel.declared_functions import (
     files_read,
     input_tables,
 )
-from millstream.kernel.preview import Previewed
 from millstream.kernel.limits import Retries, limits_of
+from millstream.kernel.preview import Previewed
 from millstream.sources.declare import Source
 
 __all__ = [

@@ -66,6 +66,7 @@ class FeatureView(Previewed, Declaration):
 class FunctionView(FeatureView, FunctionTable[F_co]):
     """Features made by a function; also a table that steps and other views can read."""
 
+    inputs: tuple[Table, ...]
     max_age: str | None = None
 
     def __post_init__(self) -> None:
@@ -151,6 +152,7 @@ class OnDemandView(FeatureView, Function[F_co]):
     """Features made when asked, row by row, from the question and the features named."""
 
     noun: ClassVar[str] = "on-demand view"
+    inputs: tuple[Table, ...]
     features: tuple[FeatureView, ...] = ()
 
     def __post_init__(self) -> None:
@@ -173,6 +175,7 @@ class Label(Previewed, PiecewiseFunction[F_co]):
 
     noun: ClassVar[str] = "label"
     unreadable: ClassVar[str] = "a label is the truth: only training_set reads it, as label="
+    inputs: tuple[Table, ...]
     facts: Facts = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from millstream.errors import DeclarationError
 from millstream.features.declare import TrainingSet
 from millstream.features.declared_views import AggregateView, FeatureView, FunctionView, Label, OnDemandView
 from millstream.features.training_set import Question, TrainingSetOperation
 from millstream.features.views import JoinedView, Naming, OnDemand, View, WindowView
-from millstream.kernel.declarations import Declaration, Table
+from millstream.kernel.declarations import Declaration, Readable, Table
+from millstream.kernel.declare import Each, Step
 from millstream.kernel.declared_functions import Function, FunctionTable, PiecewiseFunction
-from millstream.kernel.function import FunctionOperation
+from millstream.kernel.function import FunctionOperation, Given
 from millstream.kernel.graph import Node
+from millstream.kernel.kinds import gives_table, require_sql
+from millstream.kernel.records import Cause
+from millstream.kernel.store import Store
+from millstream.kernel.units import Seen
 from millstream.sources.connections import Connections
 from millstream.sources.declare import Source
 from millstream.sources.lowering import lower_source
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """How a step reads what is no table and no step: the nodes it needs, and what the function gets of what is seen of them."""
+
+    nodes: tuple[Node, ...]
+    hand: Callable[[Store, tuple[Seen, ...]], object]
+    causes: tuple[Cause, ...] = ()
+
+
+Readers = Mapping[type[Readable], Callable[[Any], Reading]]
+"""How declarations of the rooms above are read, by their class."""
 
 
 @dataclass(eq=False)
@@ -27,7 +47,8 @@ class Lowering:
     """Nodes by declaration.
 
     `names` are what people call them; `settings` are those of the command line, by name; paths count from `root`; sources get
-    their secrets from `connections`.
+    their secrets from `connections`. `readers` are of the rooms above, as models are; `made` is what they made of their own
+    declarations, so that it is made once.
     """
 
     names: Mapping[Declaration, str]
@@ -35,12 +56,20 @@ class Lowering:
     root: Path
     connections: Connections = field(default_factory=Connections)
     nodes: dict[Declaration, Node] = field(default_factory=dict[Declaration, Node])
+    readers: Readers = field(default_factory=dict[type[Readable], Callable[[Any], Reading]])
+    made: dict[object, object] = field(default_factory=dict[object, object])
 
     def node(self, declaration: Declaration) -> Node:
         """The node of a source, step, view, label or training set (its rows asked, with their features)."""
         if declaration not in self.nodes:
             self.nodes[declaration] = self._lower(declaration)
         return self.nodes[declaration]
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """What `make` gives, made once for each key: a node is one and the same for all who read it."""
+        if key not in self.made:
+            self.made[key] = make()
+        return cast("T", self.made[key])
 
     def views(self, examples: TrainingSet) -> tuple[tuple[View, ...], tuple[Node, ...]]:
         """The views of a training set, and the nodes of the tables they read (the question's first)."""
@@ -73,7 +102,14 @@ class Lowering:
         raise DeclarationError(f"{declaration.title} cannot be run alone", where=declaration.where)
 
     def _function(self, name: str, declaration: FunctionTable[Any] | Label[Any]) -> Node:
-        nodes = tuple(self.node(each) for each in declaration.inputs)
+        nodes: list[Node] = []
+        given: list[Given] = []
+        for each in declaration.inputs:
+            reading = self._reading(each)
+            places = tuple(range(len(nodes), len(nodes) + len(reading.nodes)))
+            plain = isinstance(each, Table | Each)
+            given.append(Given(places, isinstance(each, Each), None if plain else reading.hand, reading.causes))
+            nodes += reading.nodes
         operation = FunctionOperation(
             name=name,
             function=_plain_function(declaration),
@@ -84,8 +120,21 @@ class Lowering:
             partition=_daily(declaration),
             lookback=declaration.lookback,
             reads=tuple((written, self.root / written) for written in declaration.reads),
+            given=tuple(given),
         )
-        return Node(name, nodes, operation, declaration.where, declaration.limits)
+        for each, asked in zip(declaration.inputs, operation.asked, strict=True):
+            if isinstance(each, Table) and _gives_table(each):
+                require_sql(name, asked, declaration.where)
+        return Node(name, tuple(nodes), operation, declaration.where, declaration.limits)
+
+    def _reading(self, declaration: Readable) -> Reading:
+        if isinstance(declaration, Table | Each):
+            node = self.node(declaration if isinstance(declaration, Table) else declaration.step)
+            return Reading((node,), lambda _, seen: seen[0])
+        reader = next((reader for kind, reader in self.readers.items() if isinstance(declaration, kind)), None)
+        if reader is None:
+            raise DeclarationError(f"{declaration.title} cannot be read here", where=declaration.where, hint=declaration.unreadable)
+        return reader(declaration)
 
     def _view(self, view: FeatureView, called: Mapping[FeatureView, str], nodes: list[Node]) -> View:
         name, naming = called[view], Naming(view.on_columns, view.prefix, view.selected)
@@ -118,6 +167,18 @@ def question_of(examples: TrainingSet) -> Question:
 def is_read(declaration: Declaration) -> bool:
     """Whether a declaration makes a table (or a label) of its own."""
     return isinstance(declaration, Table | Label)
+
+
+def needs_model(declaration: Declaration) -> bool:
+    """Whether something has to be trained before a declaration can be made."""
+    if not isinstance(declaration, Readable):
+        return False
+    return declaration.for_steps_alone or any(needs_model(each) for each in declaration.made_of)
+
+
+def _gives_table(table: Table) -> bool:
+    """Whether it is sure before anything runs that it gives a table, and no value."""
+    return not isinstance(table, Step) or gives_table(_plain_function(cast("Step[Any]", table)))
 
 
 def _original(table: Table, names: Mapping[Declaration, str]) -> Table:

@@ -15,7 +15,7 @@ from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import own_code
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
-from millstream.kernel.units import Plan, Seen, Unit, seen_of
+from millstream.kernel.units import Plan, Seen, Unit, expect_tables, seen_of
 
 TARGET, KNOWN, ASKED = "__target__", "__known__", "__asked__"
 BATCH_DAYS = 92
@@ -50,6 +50,7 @@ class TrainingSetOperation:
     def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
         """The rows asked by the moment with their features, day by day."""
         seen = seen_of(store, inputs, as_of)
+        expect_tables(self.name, self.inputs, seen, self.where)
         self._check(store, seen[0])
         hidden = () if self.question.separate else (Cause("label", self.question.label),)
         causes = (own_code("features"), *hidden, *(cause for view in self.views for cause in view.causes()))

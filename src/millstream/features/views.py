@@ -14,7 +14,7 @@ from millstream.features.windows import events_of, window_columns, window_featur
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import fingerprint
-from millstream.kernel.function import IN_ORDER
+from millstream.kernel.handing import IN_ORDER
 from millstream.kernel.records import Cause
 
 

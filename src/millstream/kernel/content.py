@@ -58,7 +58,7 @@ def is_fixed(value: object) -> bool:
     kind = type(value)
     if kind is tuple or kind is frozenset:
         return all(is_fixed(item) for item in cast("Collection", value))
-    return kind in FIXED or _named(kind) in FIXED_NAMES or kind.__module__.partition(".")[0] == "polars" and not _is_table(value)
+    return kind in FIXED or _named(kind) in FIXED_NAMES or (kind.__module__.partition(".")[0] == "polars" and not _is_table(value))
 
 
 def written_by_polars(value: Any) -> bytes | None:

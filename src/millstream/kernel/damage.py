@@ -17,7 +17,8 @@ import polars as pl
 from millstream.kernel.database import Row
 from millstream.kernel.digest import digest_bytes, digest_slices, digest_table
 from millstream.kernel.files import BY_COLUMN, OURS, WRITING, sha256_of
-from millstream.kernel.records import Artifact, Part, Piece, Table, Value
+from millstream.kernel.records import Artifact, Collection, Part, Piece, Table, Value
+from millstream.kernel.results import collection_of
 from millstream.kernel.store import Store, decoded, files_of, table_of
 
 Slice = tuple[str, int, int, bytes]
@@ -166,6 +167,8 @@ def _is_right_record(artifact: Artifact) -> bool:
         if artifact.file is not None:
             return artifact.file == f"{artifact.digest}.bin"
         return artifact.inline is not None and digest_bytes(artifact.inline) == artifact.digest
+    if isinstance(artifact, Collection):
+        return collection_of(artifact.members, artifact.names).digest == artifact.digest and all(map(_is_right_record, artifact.members))
     if table_of(artifact.names, artifact.types, artifact.facts, artifact.parts).digest != artifact.digest:
         return False
     return all(_is_right_part(artifact, part) for part in artifact.parts if part.rows)
@@ -183,7 +186,9 @@ def _inline(content: bytes, names: list[str]) -> pl.DataFrame:
 
 
 def _slices(artifact: Artifact) -> Iterator[tuple[str, Slice]]:
-    """What a table says of its files."""
+    """What tables say of their files."""
+    for member in artifact.members if isinstance(artifact, Collection) else ():
+        yield from _slices(member)
     for part in artifact.parts if isinstance(artifact, Table) else ():
         for piece in part.pieces if part.rows else ():
             if piece.inline is None:

@@ -56,7 +56,22 @@ class Declaration:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Table(Previewed, Declaration):
+class Readable(Declaration):
+    """A declaration that a step can read: a table, the items of a list, a trained model.
+
+    `for_steps_alone`: views and labels may not even read what steps make of it.
+    """
+
+    for_steps_alone: ClassVar[bool] = False
+
+    @property
+    def made_of(self) -> tuple[Readable, ...]:
+        """What it is made of, as far as it is made of other declarations."""
+        return ()
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Table(Previewed, Readable):
     """A declaration that a step, view or label can read. `facts` are declared, or inherited from its first input."""
 
     facts: Facts = field(init=False)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypedDict, cast, overload
 
 from millstream.errors import did_you_mean
-from millstream.kernel.declarations import Columns, Declaration, Table, describe, expect, expect_each, fixed_duration, refusal
+from millstream.kernel.declarations import Columns, Declaration, Readable, Table, describe, expect, expect_each, fixed_duration, refusal
 from millstream.kernel.facts import Facts
 from millstream.kernel.limits import NONE, Limits, Retries
 
@@ -77,13 +77,13 @@ class WithSettings:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Function(Declaration, Generic[F_co]):
-    """A plain function, the tables it reads, and those of its settings that differ from the defaults.
+    """A plain function, what it reads, and those of its settings that differ from the defaults.
 
-    Its positional parameters are the tables, its keyword-only parameters the settings.
+    Its positional parameters are what it reads, its keyword-only parameters the settings.
     """
 
     function: F_co
-    inputs: tuple[Table, ...]
+    inputs: tuple[Readable, ...]
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
 
     if TYPE_CHECKING:
@@ -162,6 +162,11 @@ class FunctionTable(PiecewiseFunction[F_co], Table):
 
     time: str | None = None
 
+    @property
+    def made_of(self) -> tuple[Readable, ...]:
+        """Its inputs."""
+        return self.inputs
+
     def __post_init__(self) -> None:
         """Inherit the facts that are not declared, and check that they fit each other."""
         object.__setattr__(self, "facts", self._facts())
@@ -172,7 +177,8 @@ class FunctionTable(PiecewiseFunction[F_co], Table):
         super().__post_init__()
 
     def _facts(self) -> Facts:
-        inherited = self.inputs[0].facts
+        first = self.inputs[0]
+        inherited = first.facts if isinstance(first, Table) else Facts()
         key = inherited.key if self.key is None else self.key
         if self.time not in {None, inherited.time}:
             return Facts(key, self.time, self.known_at)
@@ -205,18 +211,37 @@ class TableOptions(PiecewiseOptions, total=False):
 
 
 def input_tables(verb: str, inputs: Sequence[object]) -> tuple[Table, ...]:
-    """The inputs, if they are one to eight tables; `verb` is the public name that was called."""
+    """The inputs, if they are one to eight tables that views may read; `verb` is the public name that was called."""
+    tables = tuple(expect(value, Table, f"{verb}: an input", wanted="a table") for value in read_by(verb, inputs, Table))
+    for table in tables:
+        _refuse_what_is_for_steps_alone(verb, table)
+    return tables
+
+
+def read_by(verb: str, inputs: Sequence[object], kind: type[Readable]) -> tuple[Readable, ...]:
+    """The inputs, if they are one to eight of that kind; `verb` is the public name that was called."""
     if not inputs:
         raise refusal(f"{verb}: no table is given", hint=f"name the tables the function reads, as in @ms.{verb}(table)")
     if len(inputs) > MOST_INPUTS:
         raise refusal(f"{verb}: {len(inputs)} tables are given, {MOST_INPUTS} at most", hint="join some of them in a step of their own")
     for value in inputs:
-        if isinstance(value, Declaration) and not isinstance(value, Table):
+        if isinstance(value, Declaration) and not isinstance(value, kind):
             raise refusal(f"{verb}: {describe(value)} cannot be an input", hint=value.unreadable)
         if inspect.isfunction(value):
             hint = f"name the tables it reads, as in @ms.{verb}(table), and make tables of other functions with @ms.step"
             raise refusal(f"{verb}: the plain function {_name(value)} is given where a table is wanted", hint=hint)
-    return tuple(expect(value, Table, f"{verb}: an input", wanted="a table") for value in inputs)
+    return tuple(expect(value, kind, f"{verb}: an input", wanted="a table") for value in inputs)
+
+
+def _refuse_what_is_for_steps_alone(verb: str, table: Table) -> None:
+    seen: set[Readable] = set()
+    below: list[Readable] = [table]
+    while below:
+        each = below.pop()
+        if each.for_steps_alone:
+            raise refusal(f"{verb}: {describe(table)} is made with {describe(each)}", hint=each.unreadable)
+        below += [one for one in each.made_of if one not in seen]
+        seen |= set(each.made_of)
 
 
 def files_read(verb: str, reads: object) -> tuple[str, ...]:

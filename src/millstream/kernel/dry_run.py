@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from millstream.errors import MillstreamError
-from millstream.kernel.job import look_up
 from millstream.kernel.graph import Node, ordered
+from millstream.kernel.job import look_up
 from millstream.kernel.past import Past
 from millstream.kernel.reasons import explain
 from millstream.kernel.records import Artifact

@@ -105,9 +105,7 @@ class _Unrecorded:
 class _Execution:
     """One run: which steps wait for which, which are running, and what is not on record yet."""
 
-    def __init__(  # noqa: PLR0917  made in one place, by `execute`
-        self, nodes: Sequence[Node], place: Place, ledger: Ledger, run: str, tell: Listener, again: Mapping[Node, Again]
-    ) -> None:
+    def __init__(self, nodes: Sequence[Node], place: Place, ledger: Ledger, run: str, tell: Listener, again: Mapping[Node, Again]) -> None:
         self.progress, self.done = Progress(), SimpleQueue[Job]()
         self._place, self._ledger, self._run, self._tell = place, ledger, run, tell
         self._again, self._past = again, Past(ledger, place.store)

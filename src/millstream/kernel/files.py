@@ -68,7 +68,7 @@ class Files:
     def borrow(self, other: Files, name: str) -> None:
         """Hold a file of another folder here too: the same bytes, by a link where the disk allows it."""
         row = other.index.row("SELECT sha256, size FROM files WHERE name = ?", (name,))
-        if row is None or self._sha256(name) is not None:
+        if row is None or self.sha256(name) is not None:
             return
         path = self.path(name)
         with explained(self.root):

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-import inspect
+import copy
 import re
 import traceback
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
-import msgspec
 import polars as pl
 
-from millstream.errors import ColumnError, DeclarationError, MillstreamError, StepError, did_you_mean
+from millstream.errors import ColumnError, MillstreamError, StepError, did_you_mean
 from millstream.kernel.availability import DAY, Cut, dated_by, normalise_facts
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
 from millstream.kernel.fingerprint import Fingerprint, fingerprint
+from millstream.kernel.handing import Handing
+from millstream.kernel.items import items_of
+from millstream.kernel.kinds import Asked, asked_by, causes_of, require_libraries, require_sql
 from millstream.kernel.reads import Reads, read_causes
 from millstream.kernel.records import Artifact, Cause
+from millstream.kernel.results import Kept, collection_of, keep_result
 from millstream.kernel.store import Store
 from millstream.kernel.syntax import line_of_text
 from millstream.kernel.units import Plan, Seen, Unit, facts_text, seen_of
 
-IN_ORDER = pl.QueryOptFlags(check_order_observe=False)
-"""The order that a function asks for is kept, also where the optimiser thinks that nobody sees it: sums of floats do."""
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One argument: the places of the inputs that it is made of. `each`: the function is called once per item of it.
+
+    `hand` makes it of what is seen of these inputs, for those that are no tables or results; `causes` is what that depends on besides them.
+    """
+
+    places: tuple[int, ...]
+    each: bool = False
+    hand: Callable[[Store, tuple[Seen, ...]], object] | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class FunctionOperation:
-    """Runs `function` on its inputs, each as the kind of table that its annotation asks for.
+    """Runs `function` on its inputs, each handed over as its annotation asks. `given` says of which inputs each argument is made (default: of one).
 
     `facts` are those of the result; `required` says whether the result must have their columns. `reads` are the files that it reads itself.
     """
@@ -44,44 +57,91 @@ class FunctionOperation:
     partition: str | None = None
     lookback: str | None = None
     reads: Reads = ()
+    given: tuple[Given, ...] = ()
 
     def __post_init__(self) -> None:
-        """Parse the sources before steps run in threads: what they import parses too, and CPython 3.11 cannot do both at once (gh-106905)."""
+        """Miss libraries before anything runs.
+
+        Parse the sources before steps run in threads: what they import parses too, and CPython 3.11 cannot do both at once (gh-106905).
+        """
+        require_libraries(self.name, self.function, self.asked, self._place())
         fingerprint(self.function)
 
+    @cached_property
+    def arguments(self) -> tuple[Given, ...]:
+        """Of which inputs each argument is made."""
+        return self.given or tuple(Given((place,)) for place in range(len(self.inputs)))
+
+    @cached_property
+    def asked(self) -> tuple[Asked, ...]:
+        """What each parameter asks for."""
+        return asked_by(self.function, len(self.arguments))
+
     def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
-        """One unit, or one per day."""
+        """One unit, or one per day or item."""
         seen = seen_of(store, inputs, as_of)
         meaning = fingerprint(self.function)
-        causes = self._causes(meaning)
-        return Plan(self._units(seen), causes, self.facts, tuple(zip(self.inputs, seen, strict=True)), sources=meaning.sources, again=self._causes)
+        kinds = self._kinds(seen)
+        causes, again = self._causes(kinds, meaning), partial(self._causes, kinds)
+        told = tuple(zip(self.inputs, seen, strict=True))
+        each = next((given.places[0] for given in self.arguments if given.each), None)
+        if each is None:
+            return Plan(self._units(seen), causes, self.facts, told, sources=meaning.sources, again=again)
+        items = items_of(store, seen[each], f"{self.name}: each", self.inputs[each])
+        units = [Unit(None, None, (*seen[:each], item, *seen[each + 1 :]), text) for item, text in items]
+        return Plan(units, causes, self.facts, told, sources=meaning.sources, again=again, together=in_a_list)
 
     def compute(self, store: Store, unit: Unit) -> object:
-        """Call the function, and check what it returns."""
-        arguments = self.arguments(store, unit)
+        """Call the function, and take what it returns."""
+        with Handing(store) as handing:
+            arguments = self.handed(handing, store, unit)
+            try:
+                result = handing.take(self.function(*arguments, **self.settings))
+            except MillstreamError as error:
+                raise self._told(error, unit) from error
+            except pl.exceptions.ColumnNotFoundError as error:
+                raise self._unknown_column(error, arguments) from error
+            except Exception as error:
+                raise self._told(StepError(f"{type(error).__name__}: {_first_line(error)}", where=self._place(error)), unit) from error
+        if isinstance(result, pl.DataFrame):
+            return self._checked(result, unit)
+        if self.required:
+            raise StepError(f"{self.name}: returned a {type(result).__name__}, not a table", where=self._place())
         try:
-            result = self.function(*arguments, **self.settings)
-            if isinstance(result, pl.LazyFrame):
-                result = result.collect(engine="in-memory", optimizations=IN_ORDER)
-        except MillstreamError:
-            raise
-        except pl.exceptions.ColumnNotFoundError as error:
-            raise self._unknown_column(error, arguments) from error
-        except Exception as error:
-            raise StepError(f"{self.name}: {type(error).__name__}: {_first_line(error)}", where=self._place(error)) from error
-        return self._checked(result, unit)
+            return result if self.partition else Kept(*keep_result(store, self.facts, result))
+        except MillstreamError as error:
+            raise self._told(error, unit) from error
 
-    def arguments(self, store: Store, unit: Unit) -> list[object]:
-        """What the function is called with."""
-        return [
-            _as_asked(store.read(each), kind) if isinstance(each, Cut) else msgspec.json.decode(store.read_value(each))
-            for each, kind in zip(unit.seen, self._kinds, strict=True)
-        ]
+    def handed(self, handing: Handing, store: Store, unit: Unit) -> list[object]:
+        """The arguments of one call."""
+        handed: list[object] = []
+        try:
+            for asked, given in zip(self.asked, self.arguments, strict=True):
+                seen = tuple(unit.seen[place] for place in given.places)
+                handed.append(handing.hand(asked, seen[0], self.inputs[given.places[0]]) if given.hand is None else given.hand(store, seen))
+            handing.seal()
+        except MillstreamError as error:
+            raise self._told(error, unit) from error
+        return handed
 
-    def _causes(self, meaning: Fingerprint | None = None) -> tuple[Cause, ...]:
+    def _kinds(self, seen: Sequence[Seen]) -> tuple[Cause, ...]:
+        """As what the arguments are handed over; raises ConfigurationError if a library is missing for it."""
+        first = [seen[given.places[0]] for given in self.arguments]
+        for asked, one in zip(self.asked, first, strict=True):
+            if isinstance(one, Cut):
+                require_sql(self.name, asked, self._place())
+        others = [None if given.hand else one for given, one in zip(self.arguments, first, strict=True)]
+        return (*causes_of(self.asked, others), *(cause for given in self.arguments for cause in given.causes))
+
+    def _told(self, error: MillstreamError, unit: Unit) -> MillstreamError:
+        """An error with the step's name, the item it was about, and a place."""
+        item = f", item {unit.item}" if unit.item is not None else ""
+        return _with(error, f"{self.name}{item}: {error.message}", error.where or self._place())
+
+    def _causes(self, kinds: tuple[Cause, ...], meaning: Fingerprint | None = None) -> tuple[Cause, ...]:
         """All that its results depend on besides its inputs, as it is now."""
         code = meaning or fingerprint(self.function)
-        return (*code.causes, *_settings(self.settings), *_facts(self.facts), *read_causes(self.name, self.reads, self._place()))
+        return (*code.causes, *kinds, *_settings(self.settings), *_facts(self.facts), *read_causes(self.name, self.reads, self._place()))
 
     def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
         if self.partition is None:
@@ -94,11 +154,7 @@ class FunctionOperation:
             Unit(day, day + DAY, tuple(each.between(day - back, day + DAY) if isinstance(each, Cut) else each for each in seen)) for day in days
         ] or [Unit(None, None, seen)]
 
-    def _checked(self, result: object, unit: Unit) -> object:
-        if not isinstance(result, pl.DataFrame):
-            if self.required:
-                raise StepError(f"{self.name}: returned a {type(result).__name__}, not a table", where=self._place())
-            return result
+    def _checked(self, result: pl.DataFrame, unit: Unit) -> pl.DataFrame:
         self._check(result, unit)
         return _sorted_by_key(normalise_facts(result, self.facts), self.facts)
 
@@ -144,17 +200,6 @@ class FunctionOperation:
                 hint=f'say lookback="{days}d", or no partition',
             )
 
-    @cached_property
-    def _kinds(self) -> list[str]:
-        """As what kind of table each input is handed over."""
-        kinds: list[str] = []
-        for parameter in inspect.signature(self.function).parameters.values():
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                kinds += [_kind(self.name, parameter, self._place())] * (len(self.inputs) - len(kinds))
-            elif parameter.kind is not parameter.KEYWORD_ONLY:
-                kinds.append(_kind(self.name, parameter, self._place()))
-        return kinds
-
     def _place(self, error: BaseException | None = None) -> str:
         file = self.function.__code__.co_filename
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file] if error else []
@@ -165,29 +210,10 @@ def _reach(day: int, back: int) -> Iterable[int]:
     return range(day, day + back + 1, DAY)
 
 
-def _kind(step: str, parameter: inspect.Parameter, where: str) -> str:
-    written = parameter.annotation
-    text = written if isinstance(written, str) else getattr(written, "__name__", str(written))
-    kind = text.rpartition(".")[2]
-    if parameter.annotation is inspect.Parameter.empty or kind == "LazyFrame":
-        return "lazy"
-    if (
-        kind == "DataFrame"
-        and not text.startswith(("pd.", "pandas."))
-        and getattr(written, "__module__", "polars").startswith(("polars", "builtins"))
-    ):
-        return "eager"
-    if kind in ("str", "Table", "DuckDBPyRelation") or text.startswith(("pd.", "pandas.", "pa.")):
-        raise DeclarationError(
-            f"{step}: '{parameter.name}' asks for {text}, which this version does not hand over",
-            where=where,
-            hint="ask for a pl.LazyFrame or a pl.DataFrame",
-        )
-    return "value"
-
-
-def _as_asked(frame: pl.DataFrame, kind: str) -> object:
-    return frame if kind == "eager" else frame.lazy()
+def in_a_list(store: Store, artifacts: Sequence[Artifact]) -> Artifact:
+    """The results of all items as one, in the order of the items."""
+    del store
+    return collection_of(artifacts)
 
 
 def _sorted_by_key(frame: pl.DataFrame, facts: Facts) -> pl.DataFrame:
@@ -205,3 +231,10 @@ def _facts(facts: Facts) -> tuple[Cause, ...]:
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "")
+
+
+def _with(error: MillstreamError, message: str, where: str) -> MillstreamError:
+    """The same error with another message and place."""
+    told = copy.copy(error)
+    MillstreamError.__init__(told, message, where=where, hint=error.hint)
+    return told

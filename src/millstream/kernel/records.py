@@ -54,20 +54,25 @@ class Table(msgspec.Struct, frozen=True, tag="table"):
         return sum(part.rows for part in self.parts)
 
 
-ValueKind = Literal["json", "bytes"]
-
-
 class Value(msgspec.Struct, frozen=True, tag="value"):
-    """A stored result that is not a table: JSON or bytes, in the record itself if small."""
+    """A stored result that is not a table, in the record itself if small. `kind` is the name of the codec that made its bytes, as `json`."""
 
     digest: str
-    kind: ValueKind
+    kind: str
     size: int
     inline: bytes | None = None
     file: str | None = None
 
 
-Artifact = Table | Value
+class Collection(msgspec.Struct, frozen=True, tag="collection"):
+    """Several results of one step: by name, or without names in a list."""
+
+    members: tuple[Table | Value | Collection, ...]
+    names: tuple[str, ...] | None
+    digest: str
+
+
+Artifact = Table | Value | Collection
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from millstream.kernel.disk import ELSEWHERE, explained
 from millstream.kernel.facts import Facts
 from millstream.kernel.files import Files
 from millstream.kernel.parts import bounds_of, part_digests, split_by_day
-from millstream.kernel.records import Artifact, Part, Table, Value, ValueKind
+from millstream.kernel.records import Artifact, Collection, Part, Table, Value
 
 FORMATS = [
     """
@@ -226,7 +226,7 @@ class Store:
 
     # values
 
-    def write_value(self, payload: bytes, kind: ValueKind = "json") -> tuple[Value, int]:
+    def write_value(self, payload: bytes, kind: str = "json") -> tuple[Value, int]:
         """Store bytes: in the record itself if small, else in a file named by their digest; returns them with the bytes written."""
         digest = digest_bytes(payload)
         if len(payload) <= INLINE:
@@ -273,6 +273,8 @@ def table_of(names: tuple[str, ...], types: tuple[str, ...], facts: Facts, parts
 
 def files_of(artifact: Artifact) -> set[str]:
     """The names of the files that hold an artifact."""
+    if isinstance(artifact, Collection):
+        return {name for each in artifact.members for name in files_of(each)}
     if isinstance(artifact, Value):
         return {artifact.file} if artifact.file else set()
     return {piece.file for part in artifact.parts for piece in part.pieces if piece.inline is None}
@@ -280,6 +282,8 @@ def files_of(artifact: Artifact) -> set[str]:
 
 def holds(artifact: Artifact, content: str) -> bool:
     """Whether an artifact holds stored content: a file, or what has that digest."""
+    if isinstance(artifact, Collection):
+        return content == artifact.digest or any(holds(each, content) for each in artifact.members)
     parts = artifact.parts if isinstance(artifact, Table) else ()
     return content in files_of(artifact) or content in (artifact.digest, *(part.digest for part in parts))
 

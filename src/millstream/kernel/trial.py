@@ -15,8 +15,9 @@ import msgspec
 import polars as pl
 
 from millstream.kernel.availability import Cut, dated_by
-from millstream.kernel.function import IN_ORDER, FunctionOperation
+from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node
+from millstream.kernel.handing import IN_ORDER, Handing
 from millstream.kernel.meter import Cost, Meter
 from millstream.kernel.records import Artifact
 from millstream.kernel.store import Store
@@ -87,10 +88,11 @@ def look_inside(node: Node, store: Store, inputs: Sequence[Artifact], as_of: int
     if not isinstance(operation, FunctionOperation):
         profile.runcall(operation.compute, store, unit)
         return None, _calls(profile)
-    arguments = operation.arguments(store, unit)
-    result = profile.runcall(operation.function, *arguments, **operation.settings)
-    if isinstance(result, pl.LazyFrame):
-        return result.explain(engine="in-memory", optimizations=IN_ORDER), ()
+    with Handing(store) as handing:
+        arguments = operation.handed(handing, store, unit)
+        result = profile.runcall(operation.function, *arguments, **operation.settings)
+        if isinstance(result, pl.LazyFrame):
+            return result.explain(engine="in-memory", optimizations=IN_ORDER), ()
     return None, _calls(profile)
 
 

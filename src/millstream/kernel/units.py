@@ -14,11 +14,31 @@ from millstream.errors import StepError
 from millstream.kernel.availability import DAY, FOREVER, Cut, dated_by, is_timed, text_of
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.facts import Facts
-from millstream.kernel.records import Artifact, Cause, Part, Table, Value
-from millstream.kernel.results import encode_value
+from millstream.kernel.records import Artifact, Cause, Collection, Part, Table, Value
+from millstream.kernel.results import keep_result, present_facts
 from millstream.kernel.store import Store, table_of
 
-Seen = Cut | Value
+
+@dataclass(frozen=True, slots=True)
+class SeenCollection:
+    """What is seen of several results: by name, or without names in a list."""
+
+    members: tuple[Seen, ...]
+    names: tuple[str, ...] | None
+
+    @property
+    def digest(self) -> str:
+        """Digest of what is seen of each."""
+        told = ["a list"] if self.names is None else ["by name", *self.names]
+        return digest_bytes(*(each.encode() for each in (*told, *map(key_of, self.members))))
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(each.rows for each in self.members if not isinstance(each, Value))
+
+
+Seen = Cut | Value | SeenCollection
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +53,7 @@ class Unit:
     @property
     def rows(self) -> int:
         """Rows of all inputs."""
-        return sum(each.rows for each in self.seen if isinstance(each, Cut))
+        return sum(each.rows for each in self.seen if not isinstance(each, Value))
 
 
 Batch = list[tuple[str, Unit]]
@@ -43,7 +63,7 @@ Batch = list[tuple[str, Unit]]
 def together(store: Store, artifacts: Sequence[Artifact]) -> Artifact:
     """One artifact of all units: a table of all their parts."""
     del store
-    return artifacts[0] if len(artifacts) == 1 or isinstance(artifacts[0], Value) else _one_table(artifacts)
+    return artifacts[0] if len(artifacts) == 1 else _one_table(artifacts)
 
 
 @dataclass(frozen=True)
@@ -96,12 +116,30 @@ class Plan:
 
 def seen_of(store: Store, inputs: Sequence[Artifact], as_of: int | None) -> tuple[Seen, ...]:
     """Every input cut at the moment."""
-    return tuple(each if isinstance(each, Value) else store.visible(each, as_of) for each in inputs)
+    return tuple(_seen(store, each, as_of) for each in inputs)
+
+
+def expect_tables(reader: str, names: Sequence[str], seen: Sequence[Seen], where: str) -> None:
+    """Raise StepError if an input of `reader` is no table."""
+    for name, each in zip(names, seen, strict=True):
+        if not isinstance(each, Cut):
+            given = "several results" if isinstance(each, SeenCollection) else "a JSON value" if each.kind == "json" else "a value"
+            raise StepError(f"{reader}: {name} gives {given}, not a table", where=where, hint=f"return a table from {name}")
+
+
+def key_of(seen: Seen) -> str:
+    """Digest of exactly what is seen."""
+    return seen.key if isinstance(seen, Cut) else seen.digest
+
+
+def _seen(store: Store, artifact: Artifact, as_of: int | None) -> Seen:
+    if isinstance(artifact, Collection):
+        return SeenCollection(tuple(_seen(store, each, as_of) for each in artifact.members), artifact.names)
+    return artifact if isinstance(artifact, Value) else store.visible(artifact, as_of)
 
 
 def _unit_key(unit: Unit, causes: str) -> str:
-    inputs = [each.key if isinstance(each, Cut) else each.digest for each in unit.seen]
-    return digest_bytes(causes.encode(), f"{unit.start}:{unit.stop}".encode(), *(key.encode() for key in inputs))
+    return digest_bytes(causes.encode(), f"{unit.start}:{unit.stop}".encode(), *(key_of(each).encode() for each in unit.seen))
 
 
 def input_causes(inputs: Sequence[tuple[str, Seen]]) -> tuple[Cause, ...]:
@@ -137,22 +175,14 @@ def keep(store: Store, unit: Unit, keys: Batch, facts: Facts, result: object) ->
     """Store the result of a unit that stands for several: what each of their keys gave, and the bytes written."""
     if isinstance(result, Stored):
         return {keys[0][0]: result.table}, result.size
-    if not isinstance(result, pl.DataFrame):
-        value, size = store.write_value(*encode_value(result))
-        return {keys[0][0]: value}, size
-    kept = _present_facts(facts, result)
     if unit.start is None:
-        table, size = store.write_table(result, kept)
-        return {keys[0][0]: table}, size
+        artifact, size = keep_result(store, facts, result)
+        return {keys[0][0]: artifact}, size
+    if not isinstance(result, pl.DataFrame):
+        raise StepError(f"a step with a partition returns a table, but this one returns a {type(result).__name__}", hint="leave partition= out")
+    kept = present_facts(facts, result.columns)
     table, size = store.write_table(_within(result, kept, unit), kept)
     return {key: _days(table, each) for key, each in keys}, size
-
-
-def _present_facts(facts: Facts, frame: pl.DataFrame) -> Facts:
-    """The facts whose columns the frame has: tables between may drop them."""
-    key = facts.key if set(facts.key) <= set(frame.columns) else ()
-    time, known_at = (name if name in frame.columns else None for name in (facts.time, facts.known_at))
-    return Facts(key, time, known_at, facts.delay)
 
 
 def _within(frame: pl.DataFrame, facts: Facts, unit: Unit) -> pl.DataFrame:
@@ -228,7 +258,7 @@ def _union(seen: Sequence[Seen]) -> Seen:
 
 
 def _summary(seen: Seen) -> str:
-    if isinstance(seen, Value):
+    if not isinstance(seen, Cut):
         return seen.digest[:16]
     days = [
         f"{'' if part.day is None else part.day // DAY}:{part.digest[:8]}{'' if until is None else '@' + text_of(until)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from millstream.errors import MillstreamError
-from millstream.features.lowering import is_read
+from millstream.features.lowering import is_read, needs_model
 from millstream.kernel.availability import Cut
 from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener
@@ -66,7 +66,7 @@ def _check(
     workspace, failed = _sampled(workspace, names, as_of, rows, listener)
     if failed:
         return failed
-    tables = [workspace.lowering.node(each) for each in names if is_read(each)]
+    tables = [workspace.lowering.node(each) for each in names if is_read(each) and not needs_model(each)]
     lowered = [lower_model(name, model, workspace.lowering) for name, model in models.items()]
     targets = [*tables, *(node for nodes in lowered for node in nodes.truth)]
     _, progress = execute_targets(workspace, targets, as_of=as_of, command="check", listener=listener)

@@ -18,10 +18,10 @@ import polars as pl
 from millstream.errors import ConfigurationError, MillstreamError, NotFoundError
 from millstream.features.lowering import is_read
 from millstream.kernel.declarations import Declaration
-from millstream.kernel.job import repeat
 from millstream.kernel.graph import Node, ordered
+from millstream.kernel.job import repeat
 from millstream.kernel.ledger import Ledger
-from millstream.kernel.records import Artifact, RunReport, StepReport, Table, Value
+from millstream.kernel.records import Artifact, Collection, RunReport, StepReport, Table, Value
 from millstream.kernel.store import Store
 from millstream.registry.environment import environment
 from millstream.registry.records import Version
@@ -186,11 +186,17 @@ def differences_of(store: Store, before: Artifact, now: Artifact) -> str:
     """Where two artifacts differ beyond the tolerance; nothing if they do not."""
     if isinstance(before, Table) and isinstance(now, Table):
         return _tables(*(store.read(store.visible(each, None)) for each in (before, now)))
+    if isinstance(before, Collection) and isinstance(now, Collection):
+        if before.names != now.names or len(before.members) != len(now.members):
+            return "other results"
+        names = before.names or [str(number + 1) for number in range(len(before.members))]
+        found = [(name, differences_of(store, old, new)) for name, old, new in zip(names, before.members, now.members, strict=True)]
+        return "; ".join(f"{name}: {detail}" for name, detail in found if detail)
     if isinstance(before, Value) and isinstance(now, Value):
         if before.kind == now.kind == "json" and _near(*(msgspec.json.decode(store.read_value(each)) for each in (before, now))):
             return ""
         return f"other content ({before.size:,} bytes then, {now.size:,} now)"
-    return "a table then or now, and a value the other time"
+    return "a result of another kind"
 
 
 def _tables(before: pl.DataFrame, now: pl.DataFrame) -> str:

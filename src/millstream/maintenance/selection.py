@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from millstream.errors import ConfigurationError, NotFoundError, did_you_mean
 from millstream.features.declare import TrainingSet
 from millstream.features.declared_views import FeatureView
-from millstream.features.lowering import is_read
+from millstream.features.lowering import is_read, needs_model
 from millstream.features.training_set import TrainingSetOperation
 from millstream.kernel.again import Again
 from millstream.kernel.availability import DAY, parse_moment
@@ -84,7 +84,7 @@ def runs_by_day(node: Node) -> bool:
 def choose(workspace: Workspace, declared: Mapping[Declaration, str], models: Mapping[str, Model], selection: Selection) -> Chosen:
     """What a selection means in a file; raises NotFoundError if it has no such step."""
     if not selection.steps:
-        everything = [] if models else [workspace.lowering.node(each) for each in declared if is_read(each)]
+        everything = [workspace.lowering.node(each) for each in declared if is_read(each) and (needs_model(each) or not models)]
         return Chosen(models, (*everything, *_unreached(workspace, declared, models, selection.start)))
     chosen = {name: models[name] for name in selection.steps if name in models}
     others = [step for step in selection.steps if step not in models and step.partition("/")[0] not in chosen]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from millstream.kernel.job import repeat
 from millstream.kernel.fingerprint import fingerprint
 from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node
+from millstream.kernel.job import repeat
 from millstream.kernel.records import Artifact
 from millstream.kernel.store import Store
 from millstream.maintenance.records import Finding

@@ -79,6 +79,10 @@ class Release:
 
 def lower_bundle(nodes: ModelNodes, lowering: Lowering) -> Node:
     """The node that makes the bundle of a model."""
+    return lowering.once(("bundle", nodes), lambda: _lower_bundle(nodes, lowering))
+
+
+def _lower_bundle(nodes: ModelNodes, lowering: Lowering) -> Node:
     views, tables = lowering.views(nodes.model.examples)
     release = Release(nodes, views)
     inputs = (nodes.examples, nodes.rows, nodes.refit, *tables)

@@ -10,7 +10,7 @@ from millstream.evaluation.declare import GroupSplit, Metric, RandomSplit, Split
 from millstream.features.declare import TrainingSet
 from millstream.kernel.declarations import (
     Columns,
-    Declaration,
+    Readable,
     describe,
     expect,
     expect_each,
@@ -41,7 +41,7 @@ DEFAULT_METHODS: tuple[Method, ...] = (Boosting(), Linear(), Forest())
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Model(Declaration):
+class Model(Readable):
     """A registered model: methods that compete on the same folds of the same examples; the winner is the next version.
 
     None: `split` is by time if the rows have one, else at random; `metric` follows from the label's type.
@@ -49,6 +49,7 @@ class Model(Declaration):
 
     noun: ClassVar[str] = "model"
     unreadable: ClassVar[str] = "a model has seen the truth: what reads it could leak it"
+    for_steps_alone: ClassVar[bool] = True
     examples: TrainingSet
     methods: tuple[Method, ...] = DEFAULT_METHODS
     split: Split | None = None

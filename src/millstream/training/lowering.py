@@ -59,6 +59,10 @@ def follow_record(nodes: ModelNodes, record: FitRecord) -> ModelNodes:
 
 def lower_model(name: str, model: Model, lowering: Lowering) -> ModelNodes:
     """All steps of a model: rows, one fit per candidate and fold, comparison, scored fit, refit."""
+    return lowering.once(("model", name, model), lambda: _lower_model(name, model, lowering))
+
+
+def _lower_model(name: str, model: Model, lowering: Lowering) -> ModelNodes:
     question = question_of(model.examples)
     training = Training(model, question, candidates_of(model.methods, where=model.where))
     examples = lowering.node(model.examples)
