@@ -24,7 +24,7 @@ class Operation(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Node:
     """One step of a graph. `where` is the line of the user's file that made it, `limits` say how it is run."""
 
@@ -33,6 +33,10 @@ class Node:
     operation: Operation
     where: str = ""
     limits: Limits = NONE
+
+    def __repr__(self) -> str:
+        """Its name: what it reads has names of its own."""
+        return f"<node {self.name}>"
 
 
 def ordered(targets: Iterable[Node]) -> list[Node]:
