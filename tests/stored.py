@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,3 +49,11 @@ def stored_files(store: Store) -> list[Path]:
 def large(rows: int = 2_000) -> pl.DataFrame:
     """Too large for the record."""
     return pl.DataFrame({"n": range(rows), "x": [number / 7 for number in range(rows)], "word": [f"w{number % 9}" for number in range(rows)]})
+
+
+@contextmanager
+def public_folder() -> Generator[Path]:
+    """A folder that every user can read."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from textwrap import dedent
 
 import pytest
 from rivers import python_environment, run_python
+from stored import public_folder
 
 from millstream.errors import StoreError
 from millstream.kernel import database, ledger, store
@@ -41,10 +41,8 @@ def working(code: str, *arguments: str) -> Generator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def public() -> Generator[Path]:
-    """A folder that every user can read."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with public_folder() as folder:
+        yield folder
 
 
 def is_locked(path: Path) -> bool:

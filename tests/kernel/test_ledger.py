@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import msgspec.structs
 import pytest
+from rivers import python_environment
 
 from millstream.errors import NotFoundError, StoreError
 from millstream.kernel.database import Database
@@ -73,6 +76,52 @@ def test_run_that_is_not_there(ledger: Ledger, name: str | None, told: str) -> N
         ledger.run(name)
 
     assert caught.value.exit_code == 4
+
+
+BEGUN = """
+import sys
+from pathlib import Path
+from millstream.kernel.ledger import Ledger
+print(Ledger(Path(sys.argv[1])).begin(as_of=0, command="run", environment={}, settings={}), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_run_whose_process_is_gone_was_killed(tmp_path: Path) -> None:
+    """As long as it lives the run goes on; after kill -9 it does not, whoever has its number then."""
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    command = [sys.executable, "-c", BEGUN, str(tmp_path / "ledger.sqlite")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=python_environment()) as process:
+        assert process.stdout is not None
+        run = process.stdout.readline().strip()
+        before = ledger.runs()[0]["status"], ledger.killed()
+        process.kill()
+
+    assert before == ("running", [])
+    assert (ledger.runs()[0]["status"], ledger.killed()) == ("killed", [run])
+
+    ledger.settle(run)
+    assert (ledger.runs()[0]["status"], ledger.killed()) == ("killed", [])
+
+
+def test_run_that_goes_on_here_is_not_killed(ledger: Ledger) -> None:
+    """Nor is one that has come to its end, whose sign is gone."""
+    going_on, done = begin(ledger), begin(ledger)
+    ledger.finish(done, "done", 1.0)
+    ledger.settle(done)
+
+    assert {each["run"]: each["status"] for each in ledger.runs()} == {going_on: "running", done: "done"}
+    assert ledger.killed() == []
+
+
+def test_run_that_cannot_begin_leaves_no_sign(ledger: Ledger) -> None:
+    """On a full disk, say."""
+    ledger.database.rows("PRAGMA max_page_count = 1")
+
+    with pytest.raises(StoreError, match="the disk is full"):
+        ledger.begin(as_of=0, command="run", environment={}, settings={"clean": {"words": "x" * 1_000_000}})
+
+    assert list((ledger.database.path.parent / "running").iterdir()) == []
 
 
 def test_last_is_the_newest_report_of_a_step_that_finished(ledger: Ledger) -> None:

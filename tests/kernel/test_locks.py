@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +16,10 @@ import pytest
 from rivers import python_environment, run_python
 
 from millstream.errors import StoreError
+from millstream.kernel import locks
 from millstream.kernel.engine import make
 from millstream.kernel.graph import Node
-from millstream.kernel.locks import alone, in_use, key_lock
+from millstream.kernel.locks import alone, hold, in_use, is_held, key_lock, let_go
 from millstream.kernel.operation import LibraryOperation
 from millstream.kernel.store import Store
 
@@ -102,6 +105,71 @@ def test_different_keys_do_not_wait_for_each_other(tmp_path: Path) -> None:
         held = True
 
     assert held
+
+
+def test_who_uses_a_store_is_named(tmp_path: Path) -> None:
+    """Another process, by its number."""
+    code = """
+    import sys
+    from pathlib import Path
+    from millstream.kernel.locks import in_use
+    with in_use(Path(sys.argv[1])):
+        print("used", flush=True)
+        sys.stdin.readline()
+    """
+    command = [sys.executable, "-c", dedent(code), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=python_environment()) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(StoreError) as caught, alone(tmp_path):
+            pass
+        process.communicate("done\n")
+
+    named = f" (process {process.pid})" if sys.platform == "linux" else ""
+    assert caught.value.message == f"{tmp_path} is in use by a run or a server{named}"
+
+
+def test_who_comes_while_a_store_is_cleaned_waits(tmp_path: Path) -> None:
+    """And goes on as soon as it is done."""
+    order: list[str] = []
+
+    def use() -> None:
+        with in_use(tmp_path):
+            order.append("used")
+
+    with alone(tmp_path):
+        waiting = threading.Thread(target=use)
+        waiting.start()
+        waiting.join(0.2)
+        order.append("cleaned")
+    waiting.join()
+
+    assert order == ["cleaned", "used"]
+
+
+def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who cleans and does not come to an end is named."""
+    monkeypatch.setattr(locks, "PATIENCE", 0.1)
+
+    with alone(tmp_path), pytest.raises(StoreError, match=r"has been cleaned for 0 s.*\n.*end that process"), in_use(tmp_path):
+        pass
+
+
+def test_sign_of_life(tmp_path: Path) -> None:
+    """A file is held until it is let go; those of the dead are removed by whoever comes an hour later."""
+    sign = tmp_path / "running" / "a"
+    handle = hold(sign)
+    assert is_held(sign)
+
+    let_go(sign, handle)
+    sign.touch()
+    assert not is_held(sign)
+
+    os.utime(sign, (0, 0))
+    young = tmp_path / "running" / "young"
+    young.touch()
+    hold(tmp_path / "running" / "b")
+    assert sorted(path.name for path in sign.parent.iterdir()) == ["b", "young"]
 
 
 def test_store_in_use_is_nobodys_alone(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def _wrong(store: Store, name: str, slices: Sequence[Slice], size: int | None, s
     if store.objects.is_symlink() or path.parent.is_symlink():
         raise OSError(errno.ELOOP, "it lies behind a link")
     status = path.lstat()
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EISDIR, "it is a folder")
     if not stat.S_ISREG(status.st_mode):
         return "is no file"
     if size is not None and status.st_size != size:

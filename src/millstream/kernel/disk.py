@@ -27,6 +27,7 @@ REASONS = {
     errno.EPERM: ("permission is denied", WRITABLE),
     errno.ENOTDIR: ("there is a file where a folder should be", f"move the file away, or {ELSEWHERE}"),
     errno.EEXIST: ("there is a file where a folder should be", f"move the file away, or {ELSEWHERE}"),
+    errno.EISDIR: ("there is a folder where a file should be", "move it away"),
     errno.ENOLCK: ("its files cannot be locked", LOCAL),
     errno.EOPNOTSUPP: ("its files cannot be locked", LOCAL),
     errno.EIO: ("the disk fails", "copy what can be read of it to another disk"),

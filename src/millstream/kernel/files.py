@@ -108,7 +108,7 @@ class Files:
             for folder, inside in groupby(sorted(name for name in names if OURS.fullmatch(name)), lambda name: name[:2]):
                 with suppress(FileNotFoundError), _folder(folder, within=objects) as handle:
                     for name in inside:
-                        with suppress(FileNotFoundError):
+                        with suppress(FileNotFoundError, IsADirectoryError):
                             os.unlink(name, dir_fd=handle)
 
     def abandoned(self) -> list[Path]:
