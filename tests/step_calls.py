@@ -44,4 +44,3 @@ def handed(store: Store, artifact: Artifact, annotation: object = pl.DataFrame) 
     """What the parameter of a reader gets."""
     with Handing(store) as handing:
         return handing.hand(Asked("value", annotation), seen_of(store, [artifact], NOW)[0], "made")
-

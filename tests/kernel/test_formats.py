@@ -406,9 +406,7 @@ store = Store(Path(sys.argv[1]))
 print((handed(store, stored(store, Path(sys.argv[2])), Path) / "index.html").read_text())
 """
 
-    answer = subprocess.run(
-        [sys.executable, "-c", program, store.root, folder], check=True, capture_output=True, text=True, env=python_environment()
-    )
+    answer = subprocess.run([sys.executable, "-c", program, store.root, folder], check=True, capture_output=True, text=True, env=python_environment())
 
     assert answer.stdout.strip() == "<p>"
 

@@ -156,7 +156,9 @@ def test_table_that_something_else_is_asked_for_is_one_sentence(store: Store, an
         handed(store, stored(store, ROWS), annotation)
 
     assert text in caught.value.message.replace("pathlib._local.Path", "pathlib.Path")
-    assert caught.value.hint == "a table is handed over as pl.LazyFrame, pl.DataFrame, pd.DataFrame, pa.Table, duckdb.DuckDBPyRelation, or str for SQL"
+    assert (
+        caught.value.hint == "a table is handed over as pl.LazyFrame, pl.DataFrame, pd.DataFrame, pa.Table, duckdb.DuckDBPyRelation, or str for SQL"
+    )
 
 
 def test_kind_is_part_of_the_key_where_it_is_not_the_default(store: Store) -> None:
@@ -347,7 +349,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.mark.parametrize(
     ("library", "annotation", "extra"),
-    [("pandas", "pd.DataFrame", "pandas"), ("pyarrow", "pd.DataFrame", "pandas"), ("pyarrow", "Arrow", "pandas"), ("duckdb", "DuckDBPyRelation", "sql")],
+    [("pandas", "pd.DataFrame", "pandas"), ("pyarrow", "Arrow", "pandas"), ("duckdb", "DuckDBPyRelation", "sql")],
 )
 def test_missing_library_is_told_before_anything_runs(without: Callable[[str], None], library: str, annotation: str, extra: str) -> None:
     """One sentence with the command, when the graph is built."""
