@@ -349,12 +349,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.mark.parametrize(
     ("library", "annotation", "extra"),
-    [
-        ("pandas", "pd.DataFrame", "pandas"),
-        ("pyarrow", "pd.DataFrame", "pandas"),
-        ("pyarrow", "Arrow", "pandas"),
-        ("duckdb", "DuckDBPyRelation", "sql"),
-    ],
+    [("pandas", "pd.DataFrame", "pandas"), ("pyarrow", "Arrow", "pandas"), ("duckdb", "DuckDBPyRelation", "sql")],
 )
 def test_missing_library_is_told_before_anything_runs(without: Callable[[str], None], library: str, annotation: str, extra: str) -> None:
     """One sentence with the command, when the graph is built."""

@@ -75,8 +75,8 @@ def text_of_annotation(annotation: object) -> str:
     if isinstance(annotation, Unknown):
         return annotation.text
     if isinstance(annotation, type) and not typing.get_args(annotation):
-        library, name = names_of(annotation)[0]
-        return name if library == "builtins" else f"{library}.{annotation.__name__ if name == annotation.__name__ else name}"
+        library = annotation.__module__.partition(".")[0].removeprefix("_")
+        return annotation.__name__ if library == "builtins" else f"{library}.{annotation.__name__}"
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(annotation))
 
 

@@ -23,7 +23,8 @@ def require(libraries: Iterable[str], asks: str, *, where: str | None = None) ->
 
 
 def load_duckdb() -> Any:  # noqa: ANN401  the module
-    """The library duckdb."""
+    """The library duckdb; raises ConfigurationError if it is not installed."""
+    require(["duckdb"], "a query is asked for")
     import duckdb  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     module: Any = duckdb
@@ -31,7 +32,8 @@ def load_duckdb() -> Any:  # noqa: ANN401  the module
 
 
 def load_pandas() -> Any:  # noqa: ANN401  the module
-    """The library pandas."""
+    """The library pandas; raises ConfigurationError if it is not installed."""
+    require(["pandas"], "a frame of pandas is asked for")
     import pandas as pd  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     module: Any = pd
@@ -39,7 +41,8 @@ def load_pandas() -> Any:  # noqa: ANN401  the module
 
 
 def load_pyarrow() -> Any:  # noqa: ANN401  the module
-    """The library pyarrow."""
+    """The library pyarrow; raises ConfigurationError if it is not installed."""
+    require(["pyarrow"], "a table of Arrow is asked for")
     import pyarrow as pa  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     module: Any = pa

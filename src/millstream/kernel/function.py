@@ -127,8 +127,8 @@ class FunctionOperation:
     def _kinds(self, seen: Sequence[Seen]) -> tuple[Cause, ...]:
         """As what the arguments are handed over; raises ConfigurationError if a library is missing for it."""
         first = [seen[given.places[0]] for given in self.arguments]
-        for asked, one in zip(self.asked, first, strict=True):
-            if isinstance(one, Cut):
+        for asked, given, one in zip(self.asked, self.arguments, first, strict=True):
+            if isinstance(one, Cut) and not given.each:
                 require_sql(self.name, asked, self._place())
         others = [None if given.hand else one for given, one in zip(self.arguments, first, strict=True)]
         return (*causes_of(self.asked, others), *(cause for given in self.arguments for cause in given.causes))

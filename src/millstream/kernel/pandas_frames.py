@@ -25,7 +25,7 @@ def to_pandas(frame: pl.DataFrame) -> Any:  # noqa: ANN401  a frame of pandas
     """A frame of its own: what is done to it is not seen elsewhere."""
     pd = load_pandas()
     columns = {column.name: _column(pd, column) for column in frame.iter_columns()}
-    return pd.DataFrame(columns, index=pd.RangeIndex(frame.height))
+    return pd.DataFrame(columns, index=pd.RangeIndex(frame.height), copy=False)
 
 
 def from_pandas(frame: Any) -> pl.DataFrame:  # noqa: ANN401  a frame of pandas
