@@ -118,7 +118,7 @@ class _Execution:
     ) -> None:
         self.progress = Progress()
         self._store, self._ledger, self._run, self._as_of, self._tell = store, ledger, run, as_of, tell
-        self._again, self._past = again, Past(ledger, store)
+        self._again, self._past = again, Past(ledger, store, self.progress.artifacts)
         self._lacking = {node: len(set(node.inputs)) for node in nodes}
         self._readers: dict[Node, list[Node]] = {node: [] for node in nodes}
         for node in nodes:
