@@ -9,7 +9,7 @@ from millstream.errors import MillstreamError
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.job import look_up
 from millstream.kernel.past import Past
-from millstream.kernel.reasons import explain
+from millstream.kernel.reasons import explain, found_again
 from millstream.kernel.records import Artifact
 from millstream.kernel.units import Plan
 from millstream.kernel.why import Explanation, Foreseen
@@ -47,7 +47,8 @@ def dry_run(target: Node, past: Past, *, as_of: int) -> Mapping[Node, Expected]:
             continue
         if found is not None:
             artifacts[node] = found.artifact
-        expected[node] = Expected("would run" if found is None else "would be reused", _why(node, plan, past))
+        why = _why(node, plan, past)
+        expected[node] = Expected("would run", why) if found is None else Expected("would be reused", found_again(why))
     return expected
 
 

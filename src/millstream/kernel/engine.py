@@ -108,7 +108,7 @@ class _Execution:
     def __init__(self, nodes: Sequence[Node], place: Place, ledger: Ledger, run: str, tell: Listener, again: Mapping[Node, Again]) -> None:
         self.progress, self.done = Progress(), SimpleQueue[Job]()
         self._place, self._ledger, self._run, self._tell = place, ledger, run, tell
-        self._again, self._past = again, Past(ledger, place.store)
+        self._again, self._past = again, Past(ledger, place.store, self.progress.artifacts)
         self._lacking = {node: len(set(node.inputs)) for node in nodes}
         self._readers: dict[Node, list[Node]] = {node: [] for node in nodes}
         for node in nodes:

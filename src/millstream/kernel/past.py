@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from millstream.kernel.changes import Known, KnownPart, PartSeen, Seen
+from millstream.kernel.graph import Node
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.records import Artifact, Table, Value
 from millstream.kernel.store import Store
@@ -14,13 +16,20 @@ LONGEST_VALUE = 4_096
 
 @dataclass(frozen=True)
 class Past:
-    """Looks into the ledger for the cache keys of a result, and into the store for what they gave."""
+    """Looks into the ledger for the cache keys of a result, and into the store for what they gave.
+
+    `present` is what the run that asks has made by now, which may not be on record yet.
+    """
 
     ledger: Ledger
     store: Store
+    present: Mapping[Node, Artifact] = field(default_factory=dict[Node, Artifact])
 
     def artifacts(self, step: str, digest: str) -> list[Artifact]:
         """What the units of a step gave when its result had a digest with this beginning; those that are gone are left out."""
+        made = next((each for node, each in self.present.items() if node.name == step and each.digest.startswith(digest)), None)
+        if made is not None:
+            return [made]
         return [each.artifact for each in self.store.find(self.ledger.keys(step, digest)).values()]
 
     def parts(self, step: str, digest: str) -> Known:

@@ -35,8 +35,8 @@ def _plain(found: re.Match[str], *, mapping: bool) -> str:
 
 
 def what_differs(old: str, new: str) -> tuple[str, str]:
-    """Both texts if they are short, else the part of each in which they differ."""
-    if len(old) <= WIDE and len(new) <= WIDE:
+    """Both texts if they are short and no options, else the part of each in which they differ."""
+    if len(old) <= WIDE and len(new) <= WIDE and "=" not in old + new:
         return old, new
     before, after = _TOKEN.findall(old), _TOKEN.findall(new)
     start = next((place for place, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after)))

@@ -47,7 +47,7 @@ def compare_steps(workspace: Workspace, first: Node, second: Node, *, as_of: int
     (one, gave), (other, gave_too) = (try_step(node, workspace.store, inputs, as_of) for node in (first, second))
     frames, frames_too = _frames(gave), _frames(gave_too)
     if frames is None or frames_too is None:
-        return Versions(one, other, gave == gave_too, None)
+        return Versions(one, other, frames is None and frames_too is None and gave == gave_too, None)
     key = first.operation.facts.key if isinstance(first.operation, FunctionOperation) else ()
     time = first.operation.facts.time if isinstance(first.operation, FunctionOperation) else None
     tables = compare_tables(frames, frames_too, key=key)
