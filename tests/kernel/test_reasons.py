@@ -270,7 +270,7 @@ RESTATED = DAYS.replace(CODE, OTHER_CODE)
         ({"polars": "2.1.0"}, {"polars": "2.2.0"}, "polars: 2.1.0 -> 2.2.0"),
         ({"shop": f"0.3.0 {CODE}"}, {"shop": f"0.3.0 {OTHER_CODE}"}, "shop changed"),
         ({"python": "3.11", "setting a": "1"}, {"python": "3.12", "setting a": "2"}, "setting a: 1 -> 2"),
-        ({"setting a": "1", "shop.clean": CODE}, {"setting a": "2", "shop.clean": OTHER_CODE}, "shop.clean changed"),
+        ({"setting a": "1", "shop.clean": CODE}, {"setting a": "2", "shop.clean": OTHER_CODE}, "setting a: 1 -> 2"),
         ({}, {"setting a": "2"}, "setting a is new"),
         ({"shop.SIZES": "list[int:1,int:2]"}, {"shop.SIZES": "list[int:1,int:3]"}, "shop.SIZES: [1,2] -> [1,3]"),
         ({"shop.NAMES": "dict{str:'a:b'=int:1}"}, {"shop.NAMES": "dict{str:'c'=int:1}"}, "shop.NAMES: {'a:b': 1} -> {'c': 1}"),

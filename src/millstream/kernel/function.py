@@ -16,7 +16,7 @@ from millstream.errors import ColumnError, MillstreamError, StepError, did_you_m
 from millstream.kernel.availability import DAY, Cut, dated_by, normalise_facts
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
-from millstream.kernel.fingerprint import Fingerprint, fingerprint
+from millstream.kernel.fingerprint import Fingerprint, fingerprint, versions
 from millstream.kernel.handing import Handing
 from millstream.kernel.items import items_of
 from millstream.kernel.kinds import Asked, asked_by, causes_of, require_libraries, require_sql
@@ -141,7 +141,8 @@ class FunctionOperation:
     def _causes(self, kinds: tuple[Cause, ...], meaning: Fingerprint | None = None) -> tuple[Cause, ...]:
         """All that its results depend on besides its inputs, as it is now."""
         code = meaning or fingerprint(self.function)
-        return (*code.causes, *kinds, *_settings(self.settings), *_facts(self.facts), *read_causes(self.name, self.reads, self._place()))
+        said = (*kinds, *_settings(self.settings), *_facts(self.facts), *read_causes(self.name, self.reads, self._place()))
+        return tuple(dict.fromkeys((*code.causes, *versions("polars", "polars-runtime-32"), *said)))
 
     def _units(self, seen: tuple[Seen, ...]) -> list[Unit]:
         if self.partition is None:

@@ -79,9 +79,9 @@ def _by_name(causes: Sequence[Cause]) -> dict[str, str]:
 
 
 def _rank(name: str, old: str | None, new: str | None) -> tuple[int, str]:
-    """Code and options that changed, settings and facts, what is referred to newly or no longer, versions, millstream's own, tables, values."""
+    """Settings, code and options that changed, facts, what is referred to newly or no longer, versions, millstream's own, tables, values."""
     kind = name.partition(" ")[0]
-    ranks = {"input": 5, "millstream": 4, "python": 3, "setting": 1, "facts": 1, "fit": 0}
+    ranks = {"input": 5, "millstream": 4, "python": 3, "setting": -1, "facts": 1, "fit": 0}
     if kind in ranks:
         return ranks[kind] + (kind == "input" and parse_seen(new or "") is None), name
     if _is_library(name) and _is_version(old) and _is_version(new):
