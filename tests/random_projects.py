@@ -62,6 +62,11 @@ class Style:
         return "\n".join(found) + "\n"
 
 
+def write_project(project: Project, style: Style | None = None) -> dict[str, str]:
+    """The text of each module of a project."""
+    return Writer(project, style or Style()).write()
+
+
 @dataclass
 class Writer:
     """Writes one project."""
