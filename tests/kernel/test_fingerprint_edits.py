@@ -132,7 +132,7 @@ EDITS = {
     "constant in another module": Edit("helpers", "FLOOR = 0", "FLOOR = 1", ("helpers.FLOOR",)),
     "method in another module": Edit("helpers", "super().offset() + 1", "super().offset() + 2", ("helpers.Scale.offset",)),
     "method of a base class": Edit("helpers", "        return 1", "        return 2", ("helpers.Base.offset",)),
-    "default of a field": Edit("helpers", "float = 2.0", "float = 3.0", ("helpers.Scale.__init__:factor", "helpers.Scale.factor")),
+    "default of a field": Edit("helpers", "float = 2.0", "float = 3.0", ("helpers.Scale", "helpers.Scale.factor")),
     "import in the function": Edit("helpers", "    return frame\n\n    def seldom", "    return -frame\n\n    def seldom", ("helpers.late_import",)),
     "import on a condition": Edit("helpers", "tail(3)", "tail(4)", ("shop.helpers.seldom",)),
     "remark": Edit("steps", "# all", "# all of them", ()),

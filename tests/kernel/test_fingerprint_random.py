@@ -27,6 +27,9 @@ EXAMPLES = int(os.environ.get("FINGERPRINT_EXAMPLES", "60"))
 ASKED = (-3, 0, 1, 2, 7)
 OTHERS = {"+": "-", "-": "+", "*": "+", ">": "<=", "<": ">=", "//": "*", "%": "+", "==": "!="}
 
+EDITED = (0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 8)
+"""Which number of a thing becomes another: mostly its values and its operator."""
+
 things = st.tuples(st.integers(0, len(KINDS) - 1), *[st.integers(0, 11)] * (NUMBERS - 1))
 projects = st.lists(things, min_size=1, max_size=7).map(tuple)
 steady = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
@@ -100,7 +103,7 @@ def _check(before: Seen, after: Seen) -> None:
 
 
 @steady
-@given(projects, st.integers(0, 6), st.integers(0, NUMBERS - 1), st.integers(0, len(KINDS) - 1))
+@given(projects, st.integers(0, 6), st.sampled_from(EDITED), st.integers(0, len(KINDS) - 1))
 def test_no_result_of_other_code_is_used(tmp_path: Path, project: Project, place: int, number: int, value: int) -> None:
     """A thing of the project made another: if anything that `step` gives differs, its fingerprint does."""
     _check(look(tmp_path, write_project(project)), look(tmp_path, write_project(_edited(project, place, number, value))))
