@@ -1,6 +1,6 @@
 """Small random projects of the kinds of code that people write: a list of numbers says a project, another number makes it another one.
 
-A project is a few things in three modules; each is reached from the one before, so that whatever changes in any of them can change what `step` gives.
+A project is a few things in three modules that refer to each other; `step` gives the values of the first of them, or of all.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ class Style:
         return "\n".join(found) + "\n"
 
 
+def write_project(project: Project, style: Style | None = None) -> dict[str, str]:
+    """The text of each module of a project."""
+    return Writer(project, style or Style()).write()
+
+
 @dataclass
 class Writer:
     """Writes one project."""
@@ -76,7 +81,9 @@ class Writer:
         bodies: dict[str, list[str]] = {name: [] for name in MODULES}
         for number in reversed(range(len(self.project))):
             bodies[self.module(number)] += [self.thing(number), self.style.between(number)]
-        bodies["steps"].append(self.style.function("step", "x", f"return {self.calls[0]}"))
+        asked = [self.reached("steps", number, numbers[7]) for number, numbers in enumerate(self.project)][: self.project[0][8] % 3 * NUMBERS + 1]
+        inside = [line for lines, _ in asked for line in lines]
+        bodies["steps"].append(self.style.function("step", "x", *inside, f"return {', '.join(call for _, call in asked)}"))
         return {name: "\n".join([*dict.fromkeys(self.imports[name]), "", *bodies[name], ""]) for name in MODULES}
 
     def module(self, number: int) -> str:

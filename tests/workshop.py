@@ -31,7 +31,7 @@ OTHER = """
 def clean(x):
     return -x
 """
-PROJECT = ("steps", "helpers", "other", "shop")
+PROJECT = ("steps", "helpers", "other", "pricing", "shop")
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,10 @@ NAMED = {
         "import weakref\nclass A: ...\na = A()\na.r = weakref.ref(a)\ndef step(x): return a",
         "steps.a:r: a ReferenceType has no content that can be compared",
     ),
+    "a function as a numpy function": (
+        "import numpy as np\nf = np.frompyfunc(lambda x: x + 1, 1, 1)\ndef step(x): return f(x)",
+        "steps.f: a ufunc has no content that can be compared",
+    ),
     "a variable of a context": (
         "import contextvars\nV = contextvars.ContextVar('V')\ndef step(x): return V.get()",
         "steps.V: a ContextVar has no content that can be compared",

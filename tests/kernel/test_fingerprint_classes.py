@@ -35,6 +35,18 @@ CHANGES: dict[str, tuple[str, str, str]] = {
         "return 3",
     ),
     "method put onto an object": ("class A: ...\na = A()\na.m = lambda: 1\ndef step(x): return a.m()", ": 1", ": 2"),
+    "kind of property of its own": (
+        (
+            "class lazily(property):\n"
+            "    def __get__(self, owner, kind=None): return super().__get__(owner, kind) + 1\n"
+            "class A:\n"
+            "    @lazily\n"
+            "    def n(self): return 1\n"
+            "def step(x): return A().n"
+        ),
+        "kind) + 1",
+        "kind) + 2",
+    ),
     "private method": (
         ("class A:\n    def __m(self): return 1\n    def n(self): return self.__m()\ndef step(x): return A().n()"),
         "return 1",

@@ -6,6 +6,36 @@ import pytest
 from workshop import Workshop
 
 CHANGES: dict[str, tuple[str, str, str]] = {
+    "type of a field, which polars reads": (
+        ("import dataclasses\nimport polars as pl\n@dataclasses.dataclass\nclass D:\n    n: int = 1\ndef step(x): return pl.DataFrame([D()])"),
+        "n: int",
+        "n: float",
+    ),
+    "another name of the type of a field": (
+        "import dataclasses\nT = int\n@dataclasses.dataclass\nclass D:\n    n: T = 1\ndef step(x): return D()",
+        "T = int",
+        "T = float",
+    ),
+    "type in a named tuple": (
+        "import typing\nclass D(typing.NamedTuple):\n    n: int = 1\ndef step(x): return D().n",
+        "n: int",
+        "n: float",
+    ),
+    "data class made while the program runs": (
+        "import dataclasses\nD = dataclasses.make_dataclass('D', [('n', int, 1)])\ndef step(x): return D().n",
+        "int, 1",
+        "int, 2",
+    ),
+    "type of a field made while the program runs": (
+        "import dataclasses\nD = dataclasses.make_dataclass('D', [('n', int, 1)])\ndef step(x): return D().n",
+        "int, 1",
+        "float, 1",
+    ),
+    "annotation that another library may read": (
+        "import msgspec\nclass D:\n    n: int\ndef step(x): return msgspec.convert(x, D)",
+        "n: int",
+        "n: float",
+    ),
     "value of an enumeration": ("import enum\nclass Kind(enum.Enum):\n    A = 1\nKIND = Kind.A\ndef step(x): return KIND.value", "A = 1", "A = 2"),
     "what an object holds": (
         ("class Adder:\n    def __init__(self, n): self.n = n\nadder = Adder(1)\ndef step(x): return adder.n"),

@@ -120,13 +120,11 @@ SAME: dict[str, tuple[str, str, str]] = {
         "    def m(self): return 1\n    def n(self): return 2",
         "    def n(self): return 2\n    def m(self): return 1",
     ),
-    "type of a field": ("import dataclasses\n@dataclasses.dataclass\nclass D:\n    n: int = 1\ndef step(x): return D().n", "n: int", "n: float"),
     "docstring of a data class": (
         ("import dataclasses\n@dataclasses.dataclass\nclass D:\n    n: int = 1\ndef step(x): return D().n"),
         "    n: int",
         "    'about it'\n    n: int",
     ),
-    "type in a named tuple": ("import typing\nclass D(typing.NamedTuple):\n    n: int = 1\ndef step(x): return D().n", "n: int", "n: float"),
     "docstring of an enumeration": ("import enum\nclass A(enum.Enum):\n    B = 1\ndef step(x): return A.B", "    B = 1", "    'about'\n    B = 1"),
     "docstring of a struct": (
         ("import msgspec\nclass S(msgspec.Struct):\n    n: int = 1\ndef step(x): return S().n"),

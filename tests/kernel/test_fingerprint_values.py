@@ -51,6 +51,11 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "fields of a type": ("import polars as pl\nS = pl.Struct({'a': pl.Int64})\ndef step(x): return S", "'a'", "'b'"),
     "which numpy function": ("import numpy as np\nf = np.add\ndef step(x): return f(x, 2), np", "np.add", "np.subtract"),
     "vectorised function": ("import numpy as np\nf = np.vectorize(lambda v: v + 1)\ndef step(x): return f(x)", "v + 1", "v + 2"),
+    "function made an array function": (
+        "import numpy as np\ndef f(x): return x + 1\ng = np.vectorize(f, otypes=[float])\ndef step(x): return g(x)",
+        "x + 1",
+        "x + 2",
+    ),
     "functions in an array": (
         ("import numpy as np\ndef f(x): return 1\nA = np.array([f, None], dtype=object)\ndef step(x): return A[0](x)"),
         "return 1",

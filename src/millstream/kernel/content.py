@@ -8,17 +8,13 @@ from __future__ import annotations
 import collections
 import datetime
 import decimal
-import io
-import pickle
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 from millstream.kernel.digest import digest_bytes, digest_column, digest_frame
-
-if TYPE_CHECKING:
-    from polars import DataFrame, Series
+from millstream.kernel.expressions import holds_functions, is_expression, is_plan, reads_files, written_expression, written_plan
 
 Collection = tuple[object, ...] | list[object] | set[object] | frozenset[object] | dict[object, object]
 FIXED = {
@@ -30,14 +26,10 @@ FIXED_NAMES = {
     *("fractions.Fraction", "uuid.UUID", "zoneinfo.ZoneInfo"),
 }
 """Types that say their content by `repr`, known by name so that they need not be loaded."""
-ORDERED = {tuple, list, collections.deque}
-MAPPINGS = {dict, collections.OrderedDict, collections.Counter}
-LONGEST = 200
-_EDGE = 1 << 60
-_FUNCTION, _PICKLE, _LENGTH = b"PLPYFN", b"\x80\x05\x95", 5
-"""How polars writes a Python function: up to five bytes of length, a mark, and a pickle."""
-_SCAN = re.compile(rb"\xa4Scan[\x80-\x8f]|PythonScan")
-_OPAQUE = re.compile(rb"PLPYFN|OpaquePython")
+_ORDERED: set[type] = {tuple, list, collections.deque}
+_MAPPINGS: set[type] = {dict, collections.OrderedDict, collections.Counter}
+_LONGEST = 200
+_WIDEST = 1 << 60
 
 
 def content_of(value: object) -> str | None:
@@ -50,7 +42,7 @@ def content_of(value: object) -> str | None:
 
 def brief(text: str) -> str:
     """The text itself; if it is long its beginning and its digest."""
-    return text if len(text) <= LONGEST else f"{text[:40]}… {digest_bytes(text.encode())[:16]}"
+    return text if len(text) <= _LONGEST else f"{text[:40]}… {digest_bytes(text.encode(errors='surrogatepass'))[:16]}"
 
 
 def is_fixed(value: object) -> bool:
@@ -58,67 +50,33 @@ def is_fixed(value: object) -> bool:
     kind = type(value)
     if kind is tuple or kind is frozenset:
         return all(is_fixed(item) for item in cast("Collection", value))
-    return kind in FIXED or _named(kind) in FIXED_NAMES or (kind.__module__.partition(".")[0] == "polars" and not _is_table(value))
-
-
-def written_by_polars(value: Any) -> bytes | None:
-    """A polars expression or plan as it is written; None if it is none, or cannot be written."""
-    polars: Any = sys.modules.get("polars")
-    if polars is None or not isinstance(value, polars.Expr | polars.LazyFrame):
-        return None
-    try:
-        return cast("bytes", value.meta.serialize() if isinstance(value, polars.Expr) else cast("Any", value).serialize())
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        return None  # polars panics at what it cannot write, which is no Exception
-
-
-def pickled_functions(written: bytes) -> Iterator[tuple[int, int, object]]:
-    """The Python functions in a written expression: where the bytes of each begin and end, and the function; of this process, so safe to load."""
-    place = written.find(_FUNCTION)
-    while place >= 0:
-        stream = io.BytesIO(written)
-        stream.seek(written.index(_PICKLE, place))
-        function: object = pickle.Unpickler(stream).load()  # noqa: S301  polars has just pickled it
-        yield place - _LENGTH, stream.tell(), function
-        place = written.find(_FUNCTION, stream.tell())
-
-
-def reads_files(written: bytes) -> bool:
-    """Whether a written plan reads files when it runs."""
-    return _SCAN.search(written) is not None
-
-
-def holds_functions(written: bytes) -> bool:
-    """Whether Python functions are in a written expression or plan."""
-    return _OPAQUE.search(written) is not None
+    return kind in FIXED or _named(kind) in FIXED_NAMES or is_expression(value) or kind.__module__.startswith("polars.datatypes")
 
 
 def _content(value: object, inside: tuple[int, ...]) -> str | None:
     kind = type(value)
     if kind in FIXED:
         return _fixed(value, kind)
-    if kind in ORDERED or kind is set or kind is frozenset:
+    if kind in _ORDERED or kind is set or kind is frozenset:
         items = _all(((item,) for item in cast("Collection", value)), value, inside)
-        if items is None:
-            return None
-        texts = [text for (text,) in items]
-        return f"{kind.__name__}[{','.join(texts if kind in ORDERED else sorted(texts))}]{_limit(value)}"
-    if kind in MAPPINGS:
+        texts = None if items is None else [text for (text,) in items]
+        return None if texts is None else f"{kind.__name__}[{','.join(texts if kind in _ORDERED else sorted(texts))}]{_limit(value)}"
+    if kind in _MAPPINGS:
         pairs = _all(cast("dict[object, object]", value).items(), value, inside)
         return None if pairs is None else f"{kind.__name__}{{{','.join(f'{key}={item}' for key, item in pairs)}}}"
     if _named(kind) in FIXED_NAMES:
         return f"{kind.__name__}:{value!r}"
-    return _table(value)
+    library = kind.__module__.partition(".")[0]
+    return _of_polars(value) if library == "polars" else _of_numpy(value) if library == "numpy" else None
 
 
-def _fixed(value: Any, kind: type) -> str | None:
-    if kind is int and not -_EDGE < value < _EDGE:
+def _fixed(value: object, kind: type) -> str | None:
+    if kind is int and not -_WIDEST < cast("int", value) < _WIDEST:
         return f"int:{value:x}"  # decimal text of long numbers is refused
     if kind is re.Pattern:
-        return f"pattern:{value.pattern!r}:{value.flags}"
-    if kind is datetime.datetime or kind is datetime.time:
+        pattern = cast("re.Pattern[str]", value)
+        return f"pattern:{pattern.pattern!r}:{pattern.flags}"
+    if isinstance(value, datetime.datetime | datetime.time):
         zone = value.tzinfo
         if zone is not None and type(zone) is not datetime.timezone and _named(type(zone)) not in FIXED_NAMES:
             return None
@@ -147,36 +105,40 @@ def _named(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _is_table(value: object) -> bool:
-    polars: Any = sys.modules.get("polars")
-    return polars is not None and isinstance(value, polars.DataFrame | polars.Series | polars.LazyFrame)
+def _of_polars(value: object) -> str | None:
+    polars = sys.modules.get("polars")
+    if polars is None:
+        return None
+    if is_expression(value):
+        return _written("expression", written_expression(cast("Any", value)))
+    if is_plan(value):
+        return _written("plan", written_plan(cast("Any", value)))
+    if type(value) is polars.DataFrame:
+        frame = cast("Any", value)
+        return None if _holds_objects(frame.dtypes) else f"frame:{digest_frame(frame)}"
+    if type(value) is polars.Series:
+        series = cast("Any", value)
+        return None if _holds_objects([series.dtype]) else f"series:{series.name!r}:{digest_column(series)}"
+    return f"type:{value!r}" if isinstance(value, polars.DataType) else None
 
 
-def _table(value: Any) -> str | None:
-    polars: Any = sys.modules.get("polars")
-    numpy: Any = sys.modules.get("numpy")
-    kind = type(value)
-    if polars is not None and kind.__module__.partition(".")[0] == "polars":
-        if kind is polars.DataFrame:
-            return None if _has_objects(polars, value.dtypes) else f"frame:{digest_frame(cast('DataFrame', value))}"
-        if kind is polars.Series:
-            return None if _has_objects(polars, [value.dtype]) else f"series:{value.name!r}:{digest_column(cast('Series', value))}"
-        if isinstance(value, polars.Expr | polars.LazyFrame):
-            written = written_by_polars(value)
-            if written is None or holds_functions(written) or reads_files(written):
-                return None
-            return f"{'expression' if isinstance(value, polars.Expr) else 'plan'}:{digest_bytes(written)}"
-        if isinstance(value, polars.DataType):
-            return f"type:{value!r}"
-    if numpy is not None and kind.__module__.partition(".")[0] == "numpy":
-        if kind is numpy.ndarray:
-            return None if value.dtype.hasobject else f"array:{value.dtype!r}:{value.shape}:{digest_bytes(value.tobytes())}"
-        if isinstance(value, numpy.dtype):
-            return None if cast("Any", value).hasobject else f"dtype:{value!r}"
-        if isinstance(value, numpy.generic):
-            return f"number:{value.dtype!r}:{digest_bytes(value.tobytes())}" if not value.dtype.hasobject else None
-    return None
+def _written(what: str, written: bytes | None) -> str | None:
+    plain = written is not None and not holds_functions(written) and not reads_files(written)
+    return f"{what}:{digest_bytes(written)}" if written is not None and plain else None
 
 
-def _has_objects(polars: Any, kinds: Iterable[object]) -> bool:
-    return any(kind == polars.Object for kind in kinds)
+def _holds_objects(kinds: Iterable[object]) -> bool:
+    return any(str(kind) == "Object" for kind in kinds)
+
+
+def _of_numpy(value: object) -> str | None:
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return None
+    if isinstance(value, numpy.dtype):
+        kind = cast("Any", value)
+        return None if kind.hasobject else f"dtype:{kind!r}"
+    if type(value) is not numpy.ndarray and not isinstance(value, numpy.generic):
+        return None
+    array = cast("Any", value)
+    return None if array.dtype.hasobject else f"array:{array.dtype!r}:{array.shape}:{digest_bytes(array.tobytes())}"

@@ -24,7 +24,7 @@ def extensions(attributes: Iterable[str], guards: Guards) -> Iterator[tuple[str,
             if not isinstance(kind, type):
                 continue
             guards.same_size(vars(kind))
-            for attribute in attributes:
+            for attribute in sorted(attributes):
                 member = vars(kind).get(attribute, ABSENT)
                 found = _own(member)
                 if found is not None:

@@ -1,7 +1,8 @@
 """What a function means: itself and everything of the project that it refers to, transitively, by content.
 
-Followed are functions, classes with their bases and members, constants, closures, defaults, decorators, `functools.partial`, objects, polars expressions
-and frames; of other people's packages the version, and that of what they require. What cannot be followed is a named blind spot.
+Followed are functions, classes with their bases and members, constants, closures, defaults, decorators, `functools.partial`, objects,
+polars expressions and frames; of other people's packages the version, and that of what they require. What cannot be followed is a named
+blind spot.
 """
 
 from __future__ import annotations

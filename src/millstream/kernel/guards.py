@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, cast
 
 from millstream.kernel.content import content_of
-from millstream.kernel.state import attributes_of, slots_of
+from millstream.kernel.members import attributes_of, slots_of
 
 
 class _Absent:
@@ -28,7 +28,7 @@ class Guards:
     def __init__(self) -> None:
         """Nothing is guarded yet."""
         self._same: list[tuple[Callable[[], object], object]] = []
-        self._sizes: list[tuple[Callable[[], object], int]] = []
+        self._equal: list[tuple[Callable[[], object], object]] = []
         self._contents: list[tuple[object, str]] = []
         self._may_change = False
 
@@ -53,7 +53,7 @@ class Guards:
             return
         for place, item in enumerate(collection):
             if isinstance(collection, Sequence):
-                self._same.append((partial(cast("Sequence[object]", collection).__getitem__, place), item))
+                self._same.append((partial(collection.__getitem__, place), item))
             else:
                 self._same.append((partial(collection.__contains__, item), True))
         self.same_size(collection)
@@ -70,7 +70,7 @@ class Guards:
 
     def same_size(self, holder: Collection[object]) -> None:
         """A namespace or collection holds as many things as now."""
-        self._sizes.append((holder.__len__, len(holder)))
+        self._equal.append((holder.__len__, len(holder)))
 
     def function(self, function: types.FunctionType) -> None:
         """A function has this code, these defaults, captured values and attributes."""
@@ -93,8 +93,8 @@ class Guards:
     def registered(self) -> None:
         """No class was registered with an abstract one since."""
         token = abc.get_cache_token()
-        if not self._sizes or self._sizes[0][0] is not abc.get_cache_token:
-            self._sizes.insert(0, (abc.get_cache_token, token))
+        if not self._equal or self._equal[0][0] is not abc.get_cache_token:
+            self._equal.insert(0, (abc.get_cache_token, token))
 
     def content(self, value: object, text: str) -> None:
         """Plain data that can change has this content."""
@@ -112,6 +112,6 @@ class Guards:
             for read, value in self._same:
                 if read() is not value:
                     return False
-            return all(read() == size for read, size in self._sizes) and all(content_of(value) == text for value, text in self._contents)
+            return all(read() == size for read, size in self._equal) and all(content_of(value) == text for value, text in self._contents)
         except Exception:  # noqa: BLE001  whatever a user's object does when it is asked: then it is looked at again
             return False

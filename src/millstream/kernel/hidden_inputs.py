@@ -120,21 +120,18 @@ def hidden_method(use: Use, lookup: Lookup) -> HiddenInput | None:
     name, call = use.names[-1], use.call
     if call is None or len(use.names) < 2:
         return None
-    if name == "__subclasses__":
-        return HiddenInput(_FOUND.format(name=f".{name}"))
     if name in _PATH_METHODS:
         return _file(f".{name}", _written_path(call.func.value if isinstance(call.func, ast.Attribute) else None, lookup))
     if re.fullmatch(_READING_METHODS, name):
         return _file(f".{name}", _argument(call, lookup))
-    if (
-        name in _CHANCE_METHODS
-        and len(call.args) <= _CHANCE_METHODS[name]
-        and not {"seed", "random_state", "rng"} & {each.arg for each in call.keywords}
-    ):
-        return HiddenInput(_DRAWS.format(name=f".{name}"))
-    if name in _CLOCK_METHODS and not call.keywords:
-        return HiddenInput(_CLOCK.format(name=f".{name}"))
-    return None
+    if name in _CHANCE_METHODS:
+        return HiddenInput(_DRAWS.format(name=f".{name}")) if _is_unseeded(name, call) else None
+    sentence = {"__subclasses__": _FOUND, **dict.fromkeys(_CLOCK_METHODS, _CLOCK)}.get(name)
+    return HiddenInput(sentence.format(name=f".{name}")) if sentence is not None else None
+
+
+def _is_unseeded(name: str, call: ast.Call) -> bool:
+    return len(call.args) <= _CHANCE_METHODS[name] and not {"seed", "random_state", "rng"} & {each.arg for each in call.keywords}
 
 
 def _chance(name: str, call: ast.Call | None) -> HiddenInput | None:
@@ -155,9 +152,8 @@ def _file(name: str, path: str | None) -> HiddenInput:
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
-    return [
-        each for each in (*call.args, *(keyword.value for keyword in call.keywords)) if not (isinstance(each, ast.Constant) and each.value is None)
-    ]
+    given = (*call.args, *(keyword.value for keyword in call.keywords))
+    return [each for each in given if not (isinstance(each, ast.Constant) and each.value is None)]
 
 
 def _takes_moment(name: str, call: ast.Call | None) -> bool:

@@ -1,15 +1,18 @@
 """What an object means: the graph of everything of the project that it refers to, each thing under a name, by content.
 
-Names of a namespace stand for objects, and each object has one label; both are causes. So two programs have equal causes only if their graphs are equal.
+Names of a namespace stand for objects, and each object has one label; both are causes. So two programs have equal causes only if their
+graphs are equal.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.machinery
 import sys
 import types
 from collections import deque
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple, cast
 
 from millstream.kernel.content import brief, content_of, is_fixed
@@ -17,14 +20,21 @@ from millstream.kernel.digest import digest_bytes
 from millstream.kernel.distributions import PYTHON, in_project, versions_behind
 from millstream.kernel.extensions import extensions
 from millstream.kernel.guards import Guards
+from millstream.kernel.members import has_fields, members_of, parts_of, registered
 from millstream.kernel.names import Names, Resolved, foreign_name, has_parts, is_own_function, module_of
 from millstream.kernel.normal_form import class_form
 from millstream.kernel.reading import Reading, first_name, reading_of
-from millstream.kernel.state import State, is_wrapper, members_of, parts_of, registered, state_of
+from millstream.kernel.state import State, is_wrapper, state_of
 from millstream.kernel.syntax import class_definitions_of
 
+_COMPILED = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 OF_MODULE = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__", "__annotations__"}
 """What the import system writes into a module."""
+READ_NO_ANNOTATIONS = {
+    *("polars", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "sklearn", "lightgbm", "xgboost", "catboost", "joblib", "statsmodels"),
+    *("matplotlib", "tqdm", "dateutil", "pytz", "yaml", "requests", "httpx"),
+}
+"""Packages for which the annotations of the user's functions mean nothing. (Fields of data classes and named tuples count always.)"""
 
 
 class BlindSpot(NamedTuple):
@@ -56,6 +66,7 @@ class Meaning:
         self._waiting: deque[tuple[str, object]] = deque()
         self._code: dict[str, tuple[Reading, str]] = {}
         self._annotated: set[str] = set()
+        self._readers: set[str] = set()
 
     def take_in(self, name: str, value: object) -> None:
         """Take in an object, and everything that it refers to."""
@@ -63,7 +74,7 @@ class Meaning:
         while self._waiting:
             label, each = self._waiting.popleft()
             self._look_into(label, each)
-        looks_at_code = any(reading.form.looks_at_code for reading, _ in self._code.values())
+        looks_at_code = bool(self._readers) or any(reading.form.looks_at_code for reading, _ in self._code.values())
         for label, (reading, told) in self._code.items():
             form = reading.whole if looks_at_code else reading.form.digest
             self._say(label, digest_bytes(form.encode(), told.encode())[:16])
@@ -98,6 +109,7 @@ class Meaning:
             return full
         if is_wrapper(value):
             return self._inside(name, value)
+        self._compiled(value)
         known = self._labels.get(id(value))
         if known is None:
             known = self._labels[id(value)] = (self._unique(full or _wanted(name, value, self._names)), value)
@@ -111,6 +123,14 @@ class Meaning:
         self._guard(value, state)
         parts = [self._plain(part) or self._reference(name if key == "function" else f"{name}:{key}", part) for key, part in state.parts.items()]
         return f"{type(value).__name__}{state.what}({', '.join(parts)})"
+
+    def _made(self, name: str, function: types.FunctionType) -> str:
+        """The words for a method that `dataclass` has made from the fields."""
+        self.guards.function(function)
+        reading = reading_of(function)
+        told = sorted(self._follow(self._names.resolve(reading.form.uses, function.__globals__, names=reading.names)))
+        parts = [self._plain(part) or self._reference(f"{name}:{key}", part) for key, part in parts_of(function).items()]
+        return brief(f"made {reading.form.digest}({', '.join(parts + told)})")
 
     def _unique(self, label: str) -> str:
         self._taken[label] = self._taken.get(label, 0) + 1
@@ -152,14 +172,12 @@ class Meaning:
         self.guards.function(function)
         self._package(module_of(function, label))
         self._say(label, function.__code__.co_qualname)
-        registry = getattr(function, "registry", None)  # of functools.singledispatch, which captures what it remembers too
-        captured = {"registry": registry} if isinstance(registry, types.MappingProxyType) else parts_of(function)
+        registry: object = getattr(function, "registry", None)  # of functools.singledispatch, which captures what it remembers too
+        captured: dict[str, object] = {"registry": registry} if isinstance(registry, types.MappingProxyType) else parts_of(function)
         for name, value in captured.items():
             self._tell(f"{label}:{name}", value)
 
     def _notice(self, label: str, reading: Reading, resolved: Resolved) -> None:
-        if reading.is_generated:
-            return
         for hidden, line in resolved.seen():
             self.blind.add(BlindSpot(label, hidden.what, reading.place(line) if line else "", hidden.path, hidden.is_file))
 
@@ -180,7 +198,7 @@ class Meaning:
 
     def _class(self, label: str, kind: type) -> None:
         """A class as Python has made it: its bases and members; of classes that other people's code has made also what is written."""
-        self.guards.members(vars(kind))  # type: ignore[arg-type]
+        self.guards.members(vars(kind))
         self.guards.attribute(kind, "__bases__", kind.__bases__)
         above = [self._reference(label, each) for each in (*kind.__bases__, *(() if type(kind) is type else (type(kind),)))]
         told: set[str] = set()
@@ -189,7 +207,10 @@ class Meaning:
             if plain is not None:
                 self._say(f"{label}.{name}", plain)
                 continue
-            reference = self._reference(f"{label}.{name}", member)
+            if isinstance(member, types.FunctionType) and _is_made(kind, member):
+                reference = self._made(f"{label}.{name}", member)
+            else:
+                reference = self._reference(f"{label}.{name}", member)
             told.add(name if reference == f"{label}.{name}" else f"{name}={reference}")
         told |= {f"registered {self._reference(label, each)}" for each in registered(kind)} | self._written(label, kind)
         self.guards.registered()
@@ -206,9 +227,13 @@ class Meaning:
         for node, _ in definitions:
             form = class_form(node)
             decorators = [foreign_name(namespace.get(first_name(each))) for each in node.decorator_list]
-            if any(_is_third_party(each) for each in (*(foreign_name(each) for each in (*kind.__mro__, type(kind))), *decorators)):
+            made_by = [*(foreign_name(each) for each in (*kind.__mro__, type(kind))), *decorators]
+            if has_fields(kind) or any(_is_third_party(each) for each in made_by):
                 told |= {form.digest} | self._follow(self._names.resolve(form.uses, namespace))
             self._annotated.add(f"{label}={form.digest}")
+        if not definitions and has_fields(kind):
+            for name, each in vars(kind).get("__annotations__", {}).items():
+                told.add(f"{name}: {self._plain(each) or self._reference(f'{label}.{name}', each)}")
         return told
 
     def _instance(self, label: str, value: object) -> None:
@@ -235,6 +260,13 @@ class Meaning:
         elif state.changes == "somehow":
             self.guards.never()
 
+    def _compiled(self, value: object) -> None:
+        """What is written in C in the project is known by the file that it was loaded from."""
+        module = sys.modules.get(str(getattr(value, "__module__", None)))
+        file = str(getattr(module, "__file__", None) or "")
+        if module is not None and file.endswith(_COMPILED) and in_project(module.__name__):
+            self._say(f"module {module.__name__}", digest_bytes(Path(file).read_bytes())[:16])
+
     def _package(self, module: str) -> None:
         """The version of what other people have written, and of what that requires."""
         top = module.partition(".")[0]
@@ -243,6 +275,8 @@ class Meaning:
         if top == "millstream":
             self.causes["millstream"] = str(getattr(sys.modules[top], "__version__", "unknown"))
             return
+        if top not in READ_NO_ANNOTATIONS:
+            self._readers.add(top)
         found = versions_behind(module)
         self.causes |= found
         if not found:
@@ -261,6 +295,11 @@ def _wanted(name: str, value: object, names: Names) -> str:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     return f"{name} (wrapper)" if "__wrapped__" in getattr(value, "__dict__", {}) else name
+
+
+def _is_made(kind: type, member: types.FunctionType) -> bool:
+    """Whether `dataclass` has made a method."""
+    return "__dataclass_params__" in vars(kind) and member.__code__.co_filename == "<string>"
 
 
 def _is_ours(decorator: object) -> bool:

@@ -10,7 +10,7 @@ import sys
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 from millstream.kernel.distributions import in_project, is_own_file
 from millstream.kernel.guards import ABSENT, Guards
@@ -19,6 +19,8 @@ from millstream.kernel.normal_form import Import, Use
 
 Namespace = Mapping[str, object]
 _BUILT_IN = dict(vars(builtins))
+_HEAP_TYPE = 1 << 9
+"""Of CPython's flags of types: made while the program runs."""
 _IMPORTERS = {"importlib.import_module", "builtins.__import__"}
 
 
@@ -132,8 +134,8 @@ class Names:
         self._guards.name(namespace, name, value)
         if value is not ABSENT:
             return f"{self.called(namespace)}.{name}", value
-        built_in: Any = namespace.get("__builtins__")
-        found = built_in if isinstance(built_in, dict) else vars(built_in) if built_in is not None else {}
+        built_in = namespace.get("__builtins__", {})
+        found = vars(built_in) if isinstance(built_in, types.ModuleType) else cast("dict[str, object]", built_in)
         value = found.get(name, ABSENT)
         self._guards.name(found, name, value)
         return f"builtins.{name}", value
@@ -184,8 +186,18 @@ def foreign_name(value: object) -> str | None:
     if isinstance(value, types.FunctionType):
         return None if is_own_function(value) else _global_name(value) or f"{module_of(value, '?')}.{value.__code__.co_qualname}"
     if isinstance(value, type):
-        return None if in_project(value.__module__) else f"{value.__module__}.{value.__qualname__}"
+        return f"{value.__module__}.{value.__qualname__}" if not in_project(value.__module__) and _is_by_name(value) else None
     return _global_name(value)
+
+
+def _is_by_name(kind: type) -> bool:
+    """Whether a class of other people is what its name says: written in C, or found in its module, not made for somebody's data."""
+    if not kind.__flags__ & _HEAP_TYPE:
+        return True
+    found: object = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = vars(found).get(name) if isinstance(found, types.ModuleType | type) else None
+    return found is kind
 
 
 def module_of(value: object, full: str) -> str:

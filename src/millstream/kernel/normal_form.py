@@ -6,8 +6,8 @@ Left out are comments, formatting, docstrings, statements without effect, and an
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple, cast
 
 from millstream.kernel.digest import digest_bytes
 
@@ -113,7 +113,7 @@ class _Writer:
     def function(self, node: ast.AST, *, decorated: bool = True) -> None:
         """A function or lambda: its body in the annotations' way of functions, whatever class it stands in."""
         kept, self._annotations = self._annotations, self._docstrings
-        left_out = set() if self._annotations else {"returns"}
+        left_out: set[str] = set() if self._annotations else {"returns"}
         self._node(node, left_out if decorated else left_out | {"decorator_list"})
         self._annotations = kept
 
@@ -192,7 +192,7 @@ class _Writer:
         """A literal."""
         self._pieces.append(f"{node.value!r},")
 
-    def _node(self, node: ast.AST, left_out: Sequence[str] | set[str] = ()) -> None:
+    def _node(self, node: ast.AST, left_out: Collection[str] = ()) -> None:
         self._pieces.append(f"{type(node).__name__}(")
         for field in node._fields:
             if field not in _LEFT_OUT and field not in left_out:
@@ -200,7 +200,7 @@ class _Writer:
         self._pieces.append(")")
 
 
-_SPECIAL: dict[type[ast.AST], Callable[[_Writer, object], None]] = {
+_SPECIAL: dict[type[ast.AST], Callable[[_Writer, Any], None]] = {
     ast.FunctionDef: _Writer.function,
     ast.AsyncFunctionDef: _Writer.function,
     ast.Lambda: _Writer.function,
@@ -214,7 +214,7 @@ _SPECIAL: dict[type[ast.AST], Callable[[_Writer, object], None]] = {
     ast.Import: _Writer.imported,
     ast.ImportFrom: _Writer.imported_from,
     ast.Constant: _Writer.constant,
-}  # type: ignore[dict-item]
+}
 
 
 def _does_nothing(node: object) -> bool:

@@ -45,11 +45,6 @@ class Reading:
         listed = [] if self.node is None or isinstance(self.node, ast.Lambda) else self.node.decorator_list
         return tuple((first_name(each), expression_form(each)) for each in listed)
 
-    @property
-    def is_generated(self) -> bool:
-        """Whether a library has made it, as the methods of data classes: then it reads nothing by itself."""
-        return self.node is None and self.code.co_filename == "<string>"
-
     def place(self, line: int) -> str:
         """`file:line`, the file without its folders."""
         return f"{Path(self.code.co_filename).name}:{line}"

@@ -36,7 +36,7 @@ class File:
     definitions: Mapping[tuple[int, str], tuple[Definition, ...]]
     classes: Mapping[str, tuple[ast.ClassDef, ...]]
     compiled: Mapping[tuple[int, str], tuple[types.CodeType, ...]]
-    stamp: tuple[int, int, int] | None = None
+    stamp: tuple[int, ...] | None = None
 
     @cached_property
     def lambdas(self) -> Mapping[int, tuple[Definition, ...]]:
@@ -116,7 +116,8 @@ def _file(name: str, namespace: Mapping[str, object]) -> File | None:
         except (OSError, ValueError):
             text, stamp, settled = "".join(linecache.getlines(name, {key: namespace.get(key) for key in _LOADED_BY})), None, False
         else:
-            stamp, settled = (seen.st_mtime_ns, seen.st_size, seen.st_ino), time.time_ns() - seen.st_mtime_ns > _TICK
+            stamp = (seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino)
+            settled = time.time_ns() - max(seen.st_mtime_ns, seen.st_ctime_ns) > _TICK
             known = _files.get(name)
             if known is not None and known.stamp == stamp:
                 return known
