@@ -147,17 +147,28 @@ def test_results_may_be_tables(tmp_path: Path) -> None:
 
 def test_each_of_a_list_of_results(tmp_path: Path) -> None:
     """Results of items are items again: here tables."""
-    text = RIVER.replace(
-        'return {"town": town, "kwh": rows.filter(pl.col("town") == town)["kwh"].sum()}', 'return rows.filter(pl.col("town") == town)'
-    )
-    text = text.replace("@ms.step(total)", "@ms.step(ms.each(total))").replace(
-        "report(total: list[dict[str, object]]) -> list[str]:", "report(total):"
-    )
-    text = text.replace("return [f\"{each['town']}={each['kwh']}\" for each in total]", "return total.collect().height")
+    text = """
+    rows = ms.source("rows.parquet")
+
+
+    @ms.step(rows)
+    def towns(rows: pl.DataFrame) -> list[str]:
+        return rows["town"].unique().sort().to_list()
+
+
+    @ms.step(ms.each(towns), rows)
+    def part(town: str, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.filter(pl.col("town") == town)
+
+
+    @ms.step(ms.each(part))
+    def height(part: pl.DataFrame) -> int:
+        return part.height
+    """
 
     ran = run(tmp_path, ROWS, text).answer()
 
-    assert handed(ran.project.store, ran.artifact("report"), list[int]) == [2, 1, 1]
+    assert handed(ran.project.store, ran.artifact("height"), list[int]) == [2, 1, 1]
 
 
 def test_failing_item_is_named(tmp_path: Path) -> None:

@@ -413,7 +413,7 @@ print((handed(store, stored(store, Path(sys.argv[2])), Path) / "index.html").rea
 
 def test_path_to_nothing_is_refused(store: Store) -> None:
     """With the folder from which it counts."""
-    with pytest.raises(StepError, match="returned the path nowhere.txt, where there is nothing") as caught:
+    with pytest.raises(StepError, match=r"returned the path nowhere\.txt, where there is nothing") as caught:
         stored(store, Path("nowhere.txt"))
 
     assert str(Path.cwd()) in (caught.value.hint or "")

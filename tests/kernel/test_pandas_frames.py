@@ -196,7 +196,7 @@ def test_missing_column_in_pandas_is_an_error_of_the_step(store: Store) -> None:
     def wrong(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[["nope"]]
 
-    with pytest.raises(StepError, match="wrong: KeyError: .*nope") as caught:
+    with pytest.raises(StepError, match=r"wrong: KeyError: .*nope") as caught:
         made(store, wrong, pl.DataFrame({"n": [1]}))
     assert (caught.value.where or "").startswith(__file__)
 

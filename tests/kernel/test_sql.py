@@ -114,18 +114,19 @@ def test_step_in_relations(store: Store) -> None:
 def test_views_and_labels_in_sql(tmp_path: Path) -> None:
     """The same as in polars, with the facts that they must return."""
     text = """
-    readings = ms.source("readings.parquet", key="meter", time="at")
+    readings = ms.source("readings.parquet", key="meter", time="read")
 
 
     @ms.feature_view(readings)
     def size(readings: str) -> str:
-        return f"select meter, at, kwh * 2 as twice from {readings}"
+        return f"select meter, read, kwh * 2 as twice from {readings}"
 
 
     examples = ms.training_set(readings, label="kwh", features=[size])
     """
-    at = datetime(2024, 1, 1, tzinfo=UTC)
-    READINGS.unique("meter", maintain_order=True).with_columns(at=pl.lit(at)).write_parquet(tmp_path / "readings.parquet")
+    READINGS.unique("meter", maintain_order=True).with_columns(read=pl.lit(datetime(2024, 1, 1, tzinfo=UTC))).write_parquet(
+        tmp_path / "readings.parquet"
+    )
 
     rows = run_river(tmp_path, text).answer().frame("examples").sort("meter")
 
