@@ -35,10 +35,36 @@ def test_one_run(parcels: Path) -> None:
     run = millstream(parcels, "show", "--json").well().record["runs"][0]["run"]
     shown = millstream(parcels, "show", run).well().stdout.splitlines()
 
-    assert shown[0] == f"run {run} as of {PARCELS_AS_OF}"
-    assert {line.split()[0] for line in shown[1:]} == {"ran"}
-    assert len(shown) == 17
+    assert shown[0] == f"run {run} (run) as of {PARCELS_AS_OF}: done"
+    assert {line.split()[0] for line in shown[2:-1]} == {"ran"}
+    assert len(shown) == 19
+    assert shown[-1].startswith("16 ran: ")
+    assert shown[-1].endswith("; 0 reused: 0.0 s saved")
     assert millstream(parcels, "show", run[:-3]).well().stdout.splitlines() == shown
+
+
+def test_run_that_reused_its_steps(parcels: Path) -> None:
+    """The seconds that this saved stand in brackets, the shape of a table is told all the same; settings are in the first line."""
+    run = millstream(parcels, "run", "wind", "late", "--as-of", PARCELS_AS_OF, "--set", "late.hours=24", "--json").well().record["run"]
+
+    shown = millstream(parcels, "show", run).well().stdout
+
+    check_snapshot("show_run", masked(shown, parcels))
+    record = millstream(parcels, "show", run, "--json").well().record
+    assert (record["command"], record["status"], record["settings"]) == ("run", "done", {"late": {"hours": 24}})
+    wind = next(step for step in record["steps"] if step["name"] == "wind")
+    assert (wind["status"], wind["result"]["columns"]) == ("cached", 3)
+    assert record["saved"] == sum(step["seconds"] for step in record["steps"] if step["status"] == "cached")
+
+
+def test_one_step_of_a_run(parcels: Path) -> None:
+    """What it took, what it gave, and all that it depends on, without a digest."""
+    run = millstream(parcels, "show", "--json").well().record["runs"][0]["run"]
+
+    check_snapshot("show_step", masked(millstream(parcels, "show", run, "wind").well().stdout, parcels))
+    record = millstream(parcels, "show", run, "wind", "--json").well().record
+    assert (record["name"], record["run"], record["parts"]) == ("wind", run, 1)
+    assert millstream(parcels, "show", run, "winds").stderr.endswith("\n  did you mean 'wind'?\n")
 
 
 def test_record(parcels: Path) -> None:

@@ -14,8 +14,8 @@ from millstream.kernel.words import changed, counted, days_in_words, duration_in
 FACTS = re.compile(r"(key|time|known_at|delay)=(\S*)")
 CODE = re.compile(r"[0-9a-f]{16}(, [0-9a-f]{16})*")
 GONE = "its stored result was gone"
-ALSO = {"fit record": "method "}
-"""What follows from another cause, and is not told beside it: who follows a record does without the methods it does not name."""
+RECORD = "fit record"
+"""Who follows one does without what leads to it: the comparison, and the methods that it does not name."""
 
 
 def explain(before: Sequence[Cause] | None, now: Sequence[Cause], past: Past | None = None) -> str:
@@ -64,10 +64,13 @@ def input_of(cause: Cause) -> str | None:
 def _differences(before: Sequence[Cause], now: Sequence[Cause], past: Past | None) -> Iterator[str]:
     old, new = _by_name(before), _by_name(now)
     names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
-    left_out = [follows for name, follows in ALSO.items() if name in names]
     for name in sorted(names, key=lambda name: _rank(name, old.get(name), new.get(name))):
-        if not any(name.startswith(each) for each in left_out):
+        if RECORD not in names or not _leads_to_record(name, come_or_gone=name not in old or name not in new):
             yield _sentence(name, old.get(name), new.get(name), past)
+
+
+def _leads_to_record(name: str, *, come_or_gone: bool) -> bool:
+    return name.startswith(("method ", "step")) or (come_or_gone and name.startswith("input "))
 
 
 def _by_name(causes: Sequence[Cause]) -> dict[str, str]:
@@ -113,7 +116,7 @@ def _sentence(name: str, old: str | None, new: str | None, past: Past | None) ->
 def _come_or_gone(name: str, kind: str, new: str | None) -> str:
     if kind in ("setting", "facts", "view", "method"):
         return f"{name} is {'gone' if new is None else 'new'}"
-    if name in ALSO:
+    if name == RECORD:
         return f"it no longer follows a {name}" if new is None else f"it follows a {name}: {shortened(new)}"
     if kind == "blind":
         return f"{'no longer' if new is None else 'now'} a blind spot: {name.partition(' ')[2]}"

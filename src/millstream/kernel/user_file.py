@@ -103,10 +103,19 @@ def _place(error: BaseException, file: Path) -> str:
 
 
 def module_of(value: Declaration) -> ModuleType:
-    """The loaded module that declares a value; of a notebook or the prompt the main one."""
+    """The loaded module that declares a value; of one made elsewhere, as in a notebook, that of the first table that it reads."""
+    own = _loaded(value)
+    if own is not None and value in reachable(own):
+        return own
+    found: dict[Declaration, None] = {}
+    _collect([value], found)
+    return _loaded(next(iter(found))) or sys.modules["__main__"]
+
+
+def _loaded(value: Declaration) -> ModuleType | None:
+    """The module of the file where a value was made."""
     file = value.where.rpartition(":")[0]
-    found = (module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == file and module.__name__ != "__main__")
-    return next(found, sys.modules["__main__"])
+    return next((each for each in list(sys.modules.values()) if getattr(each, "__file__", None) == file and each.__name__ != "__main__"), None)
 
 
 def reachable(module: ModuleType, *values: Declaration) -> list[Declaration]:

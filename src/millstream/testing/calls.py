@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from millstream.kernel.availability import normalise_facts
+from millstream.kernel.availability import MOMENT, normalise_facts
 from millstream.kernel.declarations import Table
 from millstream.kernel.facts import Facts
 from millstream.testing.literals import rows
@@ -30,7 +30,8 @@ def call(step: Callable[..., Any], *tables: pl.DataFrame | pl.LazyFrame | str, *
 
 def _as_in_a_run(table: pl.DataFrame | pl.LazyFrame | str, facts: Facts) -> pl.DataFrame:
     frame = rows(table) if isinstance(table, str) else table.collect() if isinstance(table, pl.LazyFrame) else table
-    return normalise_facts(frame, facts)
+    empty = [name for name in (facts.time, facts.known_at) if name in frame.columns and frame.get_column(name).null_count() == frame.height]
+    return normalise_facts(frame.with_columns(pl.lit(None, MOMENT).alias(name) for name in empty if name), facts)
 
 
 def _annotations(step: Callable[..., Any]) -> list[str]:
