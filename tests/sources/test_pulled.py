@@ -15,7 +15,9 @@ from services import Reply, serving
 
 from millstream.errors import MillstreamError, SourceError
 from millstream.kernel.store import files_of
+from millstream.maintenance.gc import collect
 from millstream.project import Project
+from millstream.sources.history import now
 
 Records = list[dict[str, object]]
 
@@ -172,6 +174,20 @@ def test_every_snapshot_is_pinned(tmp_path: Path) -> None:
 
     pinned = [key for (key,) in ran[0].project.store.index.rows("SELECT key FROM pins WHERE name LIKE 'snapshots %'")]
     assert sorted(pinned) == sorted(keys(each)[0] for each in ran[:2])
+
+
+def test_garbage_collection_leaves_every_snapshot(tmp_path: Path) -> None:
+    """What all steps gave is removed, but what a service gave stays: the past is what it was, and the next run goes on."""
+    with serving([Reply([{"k": 1, "at": "2024-01-01"}]), Reply([{"k": 1, "at": "2024-01-01"}, {"k": 2, "at": "2024-01-02"}])]) as service:
+        first = run_river(tmp_path, river(service.url, ', since="after"'), as_of=now()).answer()
+        run_river(tmp_path, as_of=now()).answer()
+        removed = collect(first.project.store.root, keep_last=0)
+        past = run_river(tmp_path, as_of=first.as_of).answer()
+        again = run_river(tmp_path).answer()
+
+    assert removed.garbage.results > 0
+    assert (ids(past), ids(again)) == ([1], [1, 2])
+    assert [query.get("after", "")[:10] for query in service.queries()] == ["", "2024-01-01", "2024-01-02"]
 
 
 def test_rows_are_on_the_disk_before_they_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

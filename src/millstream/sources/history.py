@@ -10,6 +10,7 @@ import msgspec
 
 from millstream.kernel.availability import DAY, text_of
 from millstream.kernel.digest import digest_value
+from millstream.kernel.disk import explained
 from millstream.kernel.locks import key_lock
 from millstream.kernel.store import Store
 from millstream.sources.declare import Source
@@ -38,7 +39,8 @@ def one_at_a_time(store: Store, identity: str) -> Generator[None]:
     The lock lies in a folder of its own: it is waited for by who holds that of a step.
     """
     folder = store.root / "readings"
-    folder.mkdir(exist_ok=True)
+    with explained(store.root):
+        folder.mkdir(exist_ok=True)
     with key_lock(folder, identity):
         yield
 
