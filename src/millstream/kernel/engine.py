@@ -59,7 +59,7 @@ class Progress:
     errors: dict[Node, Exception] = field(default_factory=dict[Node, Exception])
 
 
-def execute(
+def execute(  # noqa: PLR0913  each is given by name
     nodes: Sequence[Node],
     *,
     store: Store,
