@@ -2,63 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import shutil
-import struct
-import termios
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from command import PARCELS_AS_OF, start
+from terminal import open_terminal, read_all, screen
 
-MOVES = re.compile(r"\x1b\[(\d*)([FJm]|;?\d*m)|\r?\n")
 COLUMNS = 120
 
 
 def draw(folder: Path, more: Mapping[str, str] | None = None) -> str:
     """All that a run writes to the terminal that its stderr is."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
+    ours, theirs = open_terminal(COLUMNS)
     with start(folder, "run", "--as-of", PARCELS_AS_OF, stderr=theirs, more=more) as process:
         os.close(theirs)
         drawn = read_all(ours)
     os.close(ours)
     assert process.returncode == 0, drawn
     return drawn
-
-
-def read_all(terminal: int) -> str:
-    """What is written until nobody has the other end open."""
-    pieces: list[bytes] = []
-    while True:
-        try:
-            piece = os.read(terminal, 65_536)
-        except OSError:  # Linux says so at the end
-            piece = b""
-        if not piece:
-            return b"".join(pieces).decode()
-        pieces.append(piece)
-
-
-def screen(drawn: str) -> list[str]:
-    """What stands on the terminal in the end: it knows new lines, `up n lines` and `clear from here`."""
-    lines, row, place = [""], 0, 0
-    for move in MOVES.finditer(drawn):
-        lines[row] += drawn[place : move.start()]
-        place = move.end()
-        if move[2] == "F":
-            row -= int(move[1] or 1)
-        elif move[2] == "J":
-            lines[row:] = [""]
-        elif move[2] is None:
-            row += 1
-            lines += [""] * (row == len(lines))
-    assert drawn[place:] == ""
-    return [line for line in lines if line]
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +47,7 @@ def test_running_steps_are_shown(drawn: str) -> None:
     shown = set(re.findall(r"^ {2}\.\.\. +(\S+)", drawn, re.MULTILINE))
 
     assert {"parcels", "wind", "delays/linear/fold_1", "delays/bundle"} <= shown
+    assert all(len(line) < COLUMNS for line in screen(drawn) if not line.startswith("note: "))
     assert "\x1b[32mran" in drawn
 
 
