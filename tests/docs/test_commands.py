@@ -103,6 +103,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     file = write_parcels(folder / "river", {"ms.gate.better()": "ms.gate.not_worse(by=0.5)"})
     early, late, where = text_of(day(50)), text_of(day(88)), ("--file", str(file))
     said: dict[str, Any] = {"init": call("init", "churn", str(folder / "churn")), "run": call("run", str(file), "--as-of", early)}
+    (file.parent / ".millstream" / "objects" / "hello").touch()
     said |= {
         "check": call("check", str(file), "--as-of", early),
         "why": call("why", "late", *where),
@@ -114,6 +115,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
         "promote": call("promote", "delays@2", *where),
         "rollback": call("rollback", *where),
         "replay": call("replay", "--from", early, "--to", late, "--every", "14d", *where),
+        "gc": call("gc", "--keep-last", "1", *where),
+        "doctor": call("doctor", "--fix", *where),
         "show": call("show", *where),
         "show MODEL": call("show", "delays", *where),
     }
@@ -159,6 +162,7 @@ def test_json_is_described(name: str, printed: Mapping[str, Any]) -> None:
         ("show MODEL", "versions 0"),
         ("show MODEL", "history 0"),
         ("predict", "predictions 0"),
+        ("doctor", "findings 0"),
         ("monitor", "drift"),
         ("monitor", "drift features 0"),
         ("monitor", "performance"),

@@ -237,7 +237,7 @@ def test_killed_run(ran: Ran) -> None:
 
     (found,) = look(root_of(ran), fix=True)
 
-    assert (found.subject, found.message) == ("ledger.sqlite", f"1 run killed: {run}; what was finished is kept")
+    assert (found.subject, found.message) == ("ledger.sqlite", f"1 run was killed: {run}; what was finished is kept")
     assert not found.serious
     assert look(root_of(ran)) == []
     assert ran.project.ledger.runs()[0]["status"] == "killed"

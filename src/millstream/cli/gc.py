@@ -55,6 +55,8 @@ def _told(folder: Path, collection: Collection) -> str:
     from millstream.kernel.availability import text_of
 
     garbage, until = collection.garbage, collection.until
+    if not (garbage.results or garbage.files or garbage.notes or collection.runs):
+        return f"{folder}: nothing to remove of {garbage.out_of / 1e6:,.1f} MB"
     since = "" if until is None else f" last used before {text_of(until - until % 1_000_000)}"
     what = f"{garbage.results:,} results and {garbage.files:,} files{since}"
     runs = f", {collection.runs:,} runs" if collection.runs else ""

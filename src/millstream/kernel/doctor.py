@@ -152,7 +152,7 @@ def _left(store: Store, damage: Damage, *, fix: bool) -> Iterator[Finding]:
 def _pins(store: Store) -> Iterator[Finding]:
     """What is needed by name and is gone."""
     for name, count in store.index.rows(f"SELECT name, count(*) FROM pins WHERE {LOST} GROUP BY name ORDER BY name"):  # noqa: S608  no value is put in
-        message = f"{_counted(count, 'result')} that it was made of or with: gone"
+        message = f"{_counted(count, 'result')} that it was made with {'is' if count == 1 else 'are'} gone"
         yield Finding(name, message, "`millstream run` as of then makes that anew, if data and code are as they were", serious=False)
 
 
@@ -163,5 +163,5 @@ def _runs(ledger: Ledger, *, fix: bool) -> Iterator[Finding]:
         for run in killed:
             ledger.settle(run)
     if killed:
-        message = f"{_counted(len(killed), 'run')} killed{_listed(': ', killed)}; what was finished is kept"
+        message = f"{_counted(len(killed), 'run')} {'was' if len(killed) == 1 else 'were'} killed{_listed(': ', killed)}; what was finished is kept"
         yield Finding("ledger.sqlite", message, "`millstream doctor --fix` writes it down", serious=False, mended=fix)

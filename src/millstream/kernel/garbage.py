@@ -14,7 +14,6 @@ from millstream.kernel.store import FOUND_AGAIN, Store
 
 BATCH = 2_000
 """Rows removed in one transaction."""
-UNNEEDED = "key NOT IN (SELECT key FROM pins)"
 PASSING = "FROM notes WHERE used < ? AND name >= ? AND name < ? AND name NOT IN (SELECT key FROM pins)"
 LAST = "\U0010ffff"
 
@@ -51,21 +50,24 @@ def found_before(ledger: Ledger, keep_last: int) -> float:
 
 def survey(store: Store, rule: Rule) -> Garbage:
     """What would be removed."""
-    results, records = _total(store, "results WHERE used < ?", rule.until)
-    pinned, theirs = _total(store, f"results WHERE used < ? AND NOT {UNNEEDED}", rule.until)
-    files, size = _total(store, "files WHERE used < ?", rule.until)
-    needed = [_total(store, "files WHERE used < ? AND name = ?", rule.until, name) for name in _needed(store, rule)]
+    results, records, all_records = _total(store, "results", rule.until)
+    files, size, all_files = _total(store, "files", rule.until)
+    pinned = store.index.rows("SELECT size FROM results WHERE key IN (SELECT key FROM pins) AND used < ?", (rule.until,))
+    needed = [
+        row for name in _needed(store, rule) for row in store.index.rows("SELECT size FROM files WHERE name = ? AND used < ?", (name, rule.until))
+    ]
     left = [path.lstat().st_size for path in store.files.abandoned()]
     notes = [row[0] for prefix in rule.passing for row in store.index.rows(f"SELECT count(*) {PASSING}", _named(rule, prefix))]
-    freed = records - theirs + size - sum(each[1] for each in needed) + sum(left)
-    return Garbage(results - pinned, files - sum(each[0] for each in needed) + len(left), sum(notes), freed, store.size() + sum(left))
+    kept = sum(row[0] for row in (*pinned, *needed))
+    freed, out_of = records + size - kept + sum(left), all_records + all_files + sum(left)
+    return Garbage(results - len(pinned), files - len(needed) + len(left), sum(notes), freed, out_of)
 
 
 def remove(store: Store, rule: Rule) -> Garbage:
     """Remove what nothing needs; the store must be had alone."""
     found = survey(store, rule)
     store.files.remove_abandoned()
-    query = f"DELETE FROM results WHERE rowid IN (SELECT rowid FROM results WHERE used < ? AND {UNNEEDED} LIMIT {BATCH})"  # noqa: S608  no value is put in
+    query = f"DELETE FROM results WHERE rowid IN (SELECT rowid FROM results WHERE used < ? AND key NOT IN (SELECT key FROM pins) LIMIT {BATCH})"  # noqa: S608  no value is put in
     while _removed(store, query, (rule.until,)):
         pass
     for prefix in rule.passing:
@@ -91,9 +93,11 @@ def _named(rule: Rule, prefix: str) -> tuple[float, str, str]:
     return rule.until, prefix, prefix + LAST
 
 
-def _total(store: Store, what: str, *values: object) -> tuple[int, int]:
-    row = store.index.row(f"SELECT count(*), coalesce(sum(size), 0) FROM {what}", values)  # noqa: S608  no value is put in
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+def _total(store: Store, table: str, until: float) -> tuple[int, int, int]:
+    """How many rows were last used before a moment, their bytes, and the bytes of all; each row is looked at once."""
+    query = "SELECT count(*), coalesce(sum(size), 0) FROM {} WHERE used {} ?"
+    ((count, size),), ((_, rest),) = (store.index.rows(query.format(table, sign), (until,)) for sign in ("<", ">="))
+    return int(count), int(size), int(size) + int(rest)
 
 
 def _removed(store: Store, query: str, values: tuple[object, ...]) -> int:

@@ -250,9 +250,9 @@ class Store:
         return self.files.path(name)
 
     def size(self) -> int:
-        """Bytes of all stored files, and of the records that hold results."""
-        row = self.index.row("SELECT (SELECT coalesce(sum(size), 0) FROM files) + (SELECT coalesce(sum(size), 0) FROM results)")
-        return int(row[0]) if row else 0
+        """Bytes of all stored files, and of the index."""
+        ((size,),) = self.index.rows("SELECT coalesce(sum(size), 0) FROM files")
+        return int(size) + self.index.path.stat().st_size
 
     def _rows(self, columns: str, keys: Sequence[str]) -> list[Row]:
         """Those columns of the results of some keys."""
