@@ -18,6 +18,8 @@ from millstream.kernel.engine import Began, Event, Said
 from millstream.kernel.records import RunReport, StepReport
 
 SHOWN = 12
+WIDEST = 32
+"""Places for the name of a step; on a terminal as many as the longest so far needs."""
 TICK = 0.2
 COLOURS = {"ran": "green", "failed": "red"}
 
@@ -32,6 +34,7 @@ class Progress:
         self._live = not quiet and sys.stderr.isatty() and "NO_COLOR" not in os.environ and "CI" not in os.environ
         self._running: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._drawn = 0
+        self._longest = 12 if self._live else WIDEST
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self.cached = 0
@@ -49,6 +52,7 @@ class Progress:
         if self._quiet:
             return
         with self._lock:
+            self._longest = max(self._longest, min(len(event.name), WIDEST))
             if isinstance(event, Began):
                 self._running[event.name] = time.monotonic(), event.why
                 self._show("")
@@ -87,7 +91,7 @@ class Progress:
             return ""
         status = f"{report.status:<7}"
         shape = f"{report.shape[0]:>10,} × {report.shape[1]:<4}" if report.shape else " " * 17
-        line = f"{report.name:<32} {report.seconds:>7.2f} s {shape}  {report.why}"
+        line = f"{report.name:<{self._longest}} {report.seconds:>7.2f} s {shape}  {report.why}"
         if not self._live:
             return f"{status} {line}\n"
         return f"{click.style(status, fg=COLOURS.get(report.status, 'yellow'))} {_cut(line, self._width() - 8)}\n"
@@ -100,7 +104,7 @@ class Progress:
             return
         now, width = time.monotonic(), self._width()
         newest = list(self._running.items())[-SHOWN:]
-        table = [_cut(f"  ...   {name:<32} {now - begun:>7.1f} s {'':17}  {why}", width) for name, (begun, why) in newest]
+        table = [_cut(f"  ...   {name:<{self._longest}} {now - begun:>7.1f} s {'':17}  {why}", width) for name, (begun, why) in newest]
         begin = f"\x1b[{self._drawn}F" if self._drawn else ""
         clear = "\x1b[J" if begin and (text or self._drawn > len(table)) else ""
         if begin or text or table:
