@@ -84,9 +84,11 @@ class StoreError(MillstreamError):
 class DamagedError(StoreError):
     """Stored content that is gone or not what was written; `content` is the file's name, or the digest of what lies in a record."""
 
-    def __init__(self, message: str, *, content: str) -> None:
+    def __init__(
+        self, message: str, *, content: str = "", where: str | None = None, hint: str | None = "run again: what it held is made anew"
+    ) -> None:
         """What is damaged is dropped, or can be: it is made anew."""
-        super().__init__(message, hint="run again: what it held is made anew")
+        super().__init__(message, where=where, hint=hint)
         self.content = content
 
 

@@ -12,7 +12,7 @@ import msgspec
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.store import FOUND_AGAIN, Store
 
-BATCH = 2_000
+BATCH = 10_000
 """Rows removed in one transaction."""
 PASSING = "FROM notes WHERE used < ? AND name >= ? AND name < ? AND name NOT IN (SELECT key FROM pins)"
 LAST = "\U0010ffff"
