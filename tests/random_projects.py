@@ -191,7 +191,7 @@ def plain(p: Plan) -> Written:
 
 def variables(p: Plan) -> Written:
     """A function with variables, a loop and an inner function."""
-    body = [*p.before, f"y = {p.first} {p.op} {p.a}", "def more(z):", f"    return z + y * {p.b}", f"return sum(more(z) for z in range({p.b})) + y"]
+    body = [*p.before, f"y = x {p.op} {p.a}", "def more(z):", f"    return z + y * {p.first}", f"return sum(more(z) for z in range({p.b} % 3)) + y"]
     return p.style.function(p.name, "x", *body), f"{p.name}(x)"
 
 
@@ -361,6 +361,11 @@ def metaclass(p: Plan) -> Written:
     return f"{text}\nclass C_{p.name}(base_{p.name}):\n    m = {p.b}", f"(C_{p.name}.n {p.op} C_{p.name}.m + type(C_{p.name}).k * x)"
 
 
+def foreign(p: Plan) -> Written:
+    """A function of the standard library under a name."""
+    return f"from math import {('floor', 'ceil', 'trunc')[p.a % 3]} as again_{p.name}", f"(again_{p.name}(x / 2) {p.op} {p.b})"
+
+
 def guarded(p: Plan) -> Written:
     """Statements of many kinds."""
     body = [
@@ -397,5 +402,5 @@ KINDS: tuple[Callable[[Plan], Written], ...] = (
         lambdas,
         enumeration,
     ),
-    *(named_tuple, number, cached, attribute, dispatched, registered, conditional, local_class, descriptor, metaclass, guarded),
+    *(named_tuple, number, cached, attribute, dispatched, registered, conditional, local_class, descriptor, metaclass, foreign, guarded),
 )
