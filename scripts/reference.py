@@ -23,11 +23,11 @@ from millstream.sources.declare import Mode
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 WIDEST = 100
 SECTIONS = {
-    "Tables": ["source", "step", "sink"],
+    "Tables": ["source", "step", "each", "sink"],
     "Features, labels, training set": ["feature_view", "aggregate", "on_demand", "label", "training_set"],
     "The model's life": ["train", "deploy", "monitor", "retrain", "every"],
     "Namespaces": ["methods", "split", "gate"],
-    "Values": ["Source", "Step", "FeatureView", "Label", "TrainingSet", "Model", "Deployment", "Monitor", "Trigger"],
+    "Values": ["Source", "Step", "FeatureView", "Label", "TrainingSet", "Model", "Deployment", "Predictor", "Monitor", "Trigger"],
     "Tools": ["Project", "MillstreamError"],
 }
 MEMBERS = {
@@ -35,6 +35,7 @@ MEMBERS = {
     "FeatureView": ["on", "select"],
     "Label": ["with_settings"],
     "Monitor": ["drifted", "worse"],
+    "Predictor": ["predict"],
 }
 """What a user calls on a value; a Project shows all that it has."""
 HEAD = """\

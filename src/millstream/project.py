@@ -24,6 +24,7 @@ from millstream.features.lowering import Lowering, Reading
 from millstream.kernel.availability import parse_moment
 from millstream.kernel.declarations import Declaration, collecting
 from millstream.kernel.declared_functions import Function
+from millstream.kernel.extras import installing
 from millstream.kernel.ledger import Ledger
 from millstream.kernel.records import Table
 from millstream.kernel.store import Store
@@ -287,6 +288,8 @@ def _value(path: str, text: str, default: object) -> object:
 
 def _suggestion(error: Exception, module: ModuleType) -> str | None:
     """The nearest known word for a misspelt name, attribute or option."""
+    if isinstance(error, ModuleNotFoundError):
+        return installing(error.name or "")
     if isinstance(error, NameError):
         return did_you_mean(error.name or "", vars(module))
     if isinstance(error, AttributeError):

@@ -89,7 +89,7 @@ def _without_sets(value: object) -> object:
         return {key: _without_sets(item) for key, item in cast("dict[object, object]", value).items()}
     if isinstance(value, list | tuple):
         items = cast("list[object]", value)
-        return value if all(isinstance(item, SCALAR) for item in items) else [_without_sets(item) for item in items]
+        return items if all(isinstance(item, SCALAR) for item in items) else [_without_sets(item) for item in items]
     return value
 
 
