@@ -23,7 +23,7 @@ from millstream.sources.declare import Mode
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 WIDEST = 100
 SECTIONS = {
-    "Tables": ["source", "time_spine", "step", "sink"],
+    "Tables": ["source", "time_spine", "step", "each", "sink"],
     "Features, labels, training set": ["feature_view", "aggregate", "on_demand", "label", "training_set"],
     "The model's life": ["train", "deploy", "monitor", "retrain", "every", "cron"],
     "Namespaces": ["methods", "prepare", "split", "gate", "rest"],

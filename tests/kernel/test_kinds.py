@@ -397,6 +397,16 @@ def test_missing_database_is_told_before_the_source_is_read(tmp_path: Path, with
     assert caught.value.hint == "pip install 'millstream[sql]'"
 
 
+def test_import_of_a_library_that_is_not_there_says_what_to_install(tmp_path: Path, without: Callable[[str], None]) -> None:
+    """The user's own file asks for it first."""
+    without("duckdb")
+
+    with pytest.raises(ConfigurationError, match="ModuleNotFoundError") as caught:
+        run_river(tmp_path, "import duckdb\n")
+
+    assert caught.value.hint == "pip install 'millstream[sql]'"
+
+
 def test_no_library_is_loaded_that_nobody_asks_for(tmp_path: Path) -> None:
     """Neither by polars steps nor by values."""
     from rivers import run_python  # noqa: PLC0415  beside its use

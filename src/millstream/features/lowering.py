@@ -18,7 +18,7 @@ from millstream.kernel.declare import Each, Step
 from millstream.kernel.declared_functions import Function, FunctionTable, PiecewiseFunction
 from millstream.kernel.function import FunctionOperation, Given
 from millstream.kernel.graph import Node
-from millstream.kernel.kinds import gives_table, require_sql
+from millstream.kernel.kinds import asked_by, gives_table, require_sql
 from millstream.kernel.records import Cause
 from millstream.kernel.store import Store
 from millstream.kernel.units import Seen
@@ -150,7 +150,12 @@ class Lowering:
 
     def _on_demand(self, name: str, view: OnDemandView[Any], called: Mapping[FeatureView, str]) -> OnDemand:
         reads = tuple(_read(view, each, called) for each in view.features)
-        return OnDemand(name, _plain_function(view), self.settings_of(view), reads, view.where)
+        function = _plain_function(view)
+        asked = asked_by(function, 1)[0]
+        if asked.kind not in {None, "lazy", "eager"}:
+            hint = "it is called for every request: ask for a pl.LazyFrame or a pl.DataFrame"
+            raise DeclarationError(f"{view.title}: '{asked.name}' asks for {asked.text}, which it is not handed", where=view.where, hint=hint)
+        return OnDemand(name, function, self.settings_of(view), reads, view.where, asked.kind == "eager")
 
     def _view_name(self, view: FeatureView, before: Sequence[View]) -> str:
         name = self.name_of(view)

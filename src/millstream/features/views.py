@@ -97,13 +97,14 @@ class WindowView:
 
 @dataclass(frozen=True, slots=True)
 class OnDemand:
-    """Computed when asked, row by row, from the question and the columns of the views it names."""
+    """Computed when asked, row by row, from the question and the columns of the views it names. `eager`: it asks for a frame that is not lazy."""
 
     name: str
     function: types.FunctionType
     settings: Mapping[str, object]
     reads: tuple[str, ...]
     where: str
+    eager: bool = False
 
     def causes(self) -> tuple[Cause, ...]:
         """Its code and settings, and the views that it reads."""
@@ -135,7 +136,7 @@ class OnDemand:
 
     def _call(self, rows: pl.DataFrame) -> pl.DataFrame:
         try:
-            result = self.function(rows.lazy(), **self.settings)
+            result = self.function(rows if self.eager else rows.lazy(), **self.settings)
             collected = result.collect(engine="in-memory", optimizations=IN_ORDER) if isinstance(result, pl.LazyFrame) else result
         except pl.exceptions.ColumnNotFoundError as error:
             raise ColumnError(f"{self.name}: {str(error).splitlines()[0]}", where=self.where, hint=f"it sees {', '.join(rows.columns)}") from error

@@ -17,9 +17,12 @@ def require(libraries: Iterable[str], asks: str, *, where: str | None = None) ->
     """Raise ConfigurationError if a library is not installed; `asks` says what needs it. Nothing is loaded."""
     missing = next((each for each in libraries if not _is_there(each)), None)
     if missing is not None:
-        raise ConfigurationError(
-            f"{asks}, which needs {missing}: it is not installed", where=where, hint=f"pip install 'millstream[{EXTRAS[missing]}]'"
-        )
+        raise ConfigurationError(f"{asks}, which needs {missing}: it is not installed", where=where, hint=installing(missing))
+
+
+def installing(library: str) -> str | None:
+    """The command that installs a library, if an extra of millstream brings it."""
+    return f"pip install 'millstream[{EXTRAS[library]}]'" if library in EXTRAS else None
 
 
 def load_duckdb() -> Any:  # noqa: ANN401  the module

@@ -16,6 +16,7 @@ from typing import cast
 
 from millstream.errors import ConfigurationError, MillstreamError, NotFoundError, did_you_mean
 from millstream.kernel.declarations import Declaration, collecting
+from millstream.kernel.extras import installing
 
 _USES_MILLSTREAM = re.compile(r"^\s*(import|from)\s+millstream\b", re.MULTILINE)
 _UNKNOWN_OPTION = re.compile(r"(?:.*\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'")
@@ -80,6 +81,8 @@ def configuration_of(folder: Path) -> dict[str, object]:
 
 def _suggestion(error: Exception, module: ModuleType) -> str | None:
     """The nearest known word for a misspelt name, attribute or option."""
+    if isinstance(error, ModuleNotFoundError):
+        return installing(error.name or "")
     if isinstance(error, NameError):
         return did_you_mean(error.name or "", vars(module))
     if isinstance(error, AttributeError):
