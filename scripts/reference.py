@@ -31,9 +31,11 @@ SECTIONS = {
     "Tools": ["Project", "MillstreamError"],
 }
 MEMBERS = {
-    "Step": ["with_settings"],
-    "FeatureView": ["on", "select"],
-    "Label": ["with_settings"],
+    "Source": ["preview"],
+    "Step": ["with_settings", "preview"],
+    "FeatureView": ["on", "select", "preview"],
+    "Label": ["with_settings", "preview"],
+    "TrainingSet": ["preview"],
     "Monitor": ["drifted", "worse"],
     "Predictor": ["predict"],
 }
@@ -100,6 +102,8 @@ def _members(name: str, kind: type) -> Iterator[str]:
 
 
 def _member(name: str, value: object) -> str:
+    if isinstance(value, classmethod):
+        value = value.__func__
     if inspect.isfunction(value):
         called = _signature(name, value, method=True)
     elif isinstance(value, WithSettings):

@@ -108,6 +108,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
         "check": call("check", str(file), "--as-of", early),
         "why": call("why", "late", *where),
         "reproduce": call("reproduce", "delays@1", *where),
+        "profile": call("profile", "late", "--as-of", early, *where),
+        "profile --against": call("profile", "late", "--against", "late", "--as-of", early, *where),
         "predict": call("predict", "--as-of", text_of(day(70)), "--show", "2", *where),
         "feedback": call("feedback", "delays", "2700", "true", "--as-of", late, *where),
         "monitor": call("monitor", "--as-of", late, *where),
@@ -120,7 +122,13 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
         "show": call("show", *where),
         "show MODEL": call("show", "delays", *where),
     }
-    said["show RUN"] = call("show", said["run"][1]["run"], *where)
+    run = said["run"][1]["run"]
+    again = call("run", str(file), "--as-of", late, "--set", "late.days=3")
+    said |= {
+        "show RUN": call("show", run, *where),
+        "show STEP": call("show", run, "late", *where),
+        "diff": call("diff", run, again[1]["run"], *where),
+    }
     return {**said, "serve": serve(*where, "--as-of", early, "--port", "0")}
 
 
@@ -147,7 +155,7 @@ def test_every_command_answers(printed: Mapping[str, Any]) -> None:
     assert {name.partition(" ")[0] for name in printed} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "show MODEL", "show RUN"])
+@pytest.mark.parametrize("name", [*COMMANDS, "show MODEL", "show RUN", "show STEP", "profile --against"])
 def test_json_is_described(name: str, printed: Mapping[str, Any]) -> None:
     """Every key of the object that a command prints stands in its section."""
     described = set(re.findall(r"`(\w+)`", SECTIONS[name.partition(" ")[0]]))
@@ -159,6 +167,15 @@ def test_json_is_described(name: str, printed: Mapping[str, Any]) -> None:
     ("name", "path"),
     [
         ("show", "runs 0"),
+        ("show RUN", "steps 0"),
+        ("show RUN", "steps 0 result"),
+        ("diff", "before"),
+        ("diff", "settings 0"),
+        ("diff", "steps 0"),
+        ("diff", "inputs 0"),
+        ("diff", "metrics 0"),
+        ("profile --against", "first"),
+        ("profile --against", "tables"),
         ("show MODEL", "versions 0"),
         ("show MODEL", "history 0"),
         ("predict", "predictions 0"),

@@ -83,7 +83,7 @@ def test_step_that_was_put_back(tmp_path: Path) -> None:
     told = project.why("clean")
 
     assert (told.status, told.made) == ("cached", first)
-    assert (told.changed[0], told.changed[-1]) == ("river.clean changed", "setting least: 3 -> 0")
+    assert {"river.clean changed", "setting least: 3 -> 0"} <= set(told.changed)
 
 
 def test_any_run(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from millstream.cli.figures import shape_text, size_text
+from millstream.cli.figures import shape_text
 from millstream.cli.options import as_json, as_of, in_file, microseconds_as_of, open_project, set_options
 from millstream.cli.output import print_json, say
 
@@ -58,7 +59,7 @@ def _inside(trial: Trial) -> Iterator[str]:
 def _taken(trial: Trial) -> str:
     gives = shape_text((trial.rows, trial.columns)) if trial.rows is not None and trial.columns is not None else "no table"
     pieces = f" in {trial.calls:,} pieces" if trial.calls > 1 else ""
-    memory = f"{size_text(trial.peak)} of memory at most, {size_text(trial.grown)} more than before"
+    memory = f"{trial.peak / 1e6:,.0f} MB of memory at most, {trial.grown / 1e6:,.1f} MB more than before"
     taken = f"{trial.seconds:.3f} s and {trial.cpu:.3f} CPU s{pieces}, after {trial.reading:.3f} s of reading"
     return f"{trial.step}: {trial.rows_in:,} rows in, {gives} out\n  {taken}\n  {memory}"
 
@@ -86,4 +87,10 @@ def _differences(tables: Compared, first: str, second: str) -> Iterator[str]:
     yield from (f"  {name} is {before} in {first}, {after} in {second}" for name, before, after in tables.types)
     for each in tables.differing:
         largest = f", by at most {each.largest:.6g}" if each.largest is not None else ""
-        yield f"  {each.name} differs in {each.rows:,} rows{largest}: {each.example[0]!r} and {each.example[1]!r}"
+        yield f"  {each.name} differs in {each.rows:,} rows{largest}: {_value(each.example[0])} and {_value(each.example[1])}"
+
+
+def _value(value: object) -> str:
+    from millstream.kernel.availability import microseconds_of, text_of
+
+    return text_of(microseconds_of(value)) if isinstance(value, datetime) else repr(value)

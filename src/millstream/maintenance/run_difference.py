@@ -68,7 +68,7 @@ def difference(past: Past, before: str, now: str) -> RunDifference:
     old, new = ledger.circumstances(before), ledger.circumstances(now)
     was, is_now = ledger.run(old.run), ledger.run(new.run)
     reports = ({step.name: step for step in was.steps}, {step.name: step for step in is_now.steps})
-    names = list(dict.fromkeys([*reports[1], *reports[0]]))
+    names = _in_order({**reports[0], **reports[1]})
     steps = [_step(past, name, reports[0].get(name), reports[1].get(name)) for name in names]
     differing = [each for each in steps if each.why is not None or each.result is not None]
     outside = {name for name in names if _reads_outside(reports[1].get(name) or reports[0][name], names)}
@@ -83,6 +83,20 @@ def difference(past: Past, before: str, now: str) -> RunDifference:
         len(steps) - len(differing),
         tuple(_metrics(past, was, is_now)),
     )
+
+
+def _in_order(reports: Mapping[str, StepReport]) -> list[str]:
+    """The steps, each behind those that it reads, else by name: not as they happened to finish."""
+    depths: dict[str, int] = {}
+
+    def depth(name: str) -> int:
+        if name not in depths:
+            depths[name] = 0
+            read = [each for cause in reports[name].causes if (each := input_of(cause)) is not None and each in reports]
+            depths[name] = 1 + max((depth(each) for each in read), default=0)
+        return depths[name]
+
+    return sorted(reports, key=lambda name: (depth(name), name))
 
 
 def _flat(settings: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
