@@ -38,6 +38,29 @@ def above(shaken: pl.LazyFrame) -> pl.LazyFrame:
 '''
 
 
+OUTSIDE = '''"""Rows that are given once, asked about by the clock."""
+
+import polars as pl
+
+import millstream as ms
+
+
+def fetch(since):
+    """One row, and from then on none."""
+    return [{"k": 1, "at": "2024-01-01"}] if since is None else []
+
+
+rows = ms.source(fetch, key="k", time="at")
+clock = ms.time_spine("6h", start="2024-01-01", column="asked")
+
+
+@ms.step(clock, rows)
+def both(clock: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """All of both."""
+    return clock.join(rows, how="cross")
+'''
+
+
 @pytest.fixture
 def unsteady(tmp_path: Path) -> Path:
     """A folder with the file UNSTEADY and its numbers, after a run."""
@@ -130,3 +153,13 @@ def test_what_is_not_there(parcels: Path, what: str, said: str) -> None:
     answer = millstream(parcels, "reproduce", what)
 
     assert (answer.code, said in answer.stderr) == (4, True)
+
+
+def test_what_was_given_once_is_recorded(tmp_path: Path) -> None:
+    """Also after a run to which nothing new was given, and a collection of garbage. The clock is made again."""
+    (tmp_path / "outside.py").write_text(OUTSIDE, encoding="utf-8")
+    first, second = (millstream(tmp_path, "run", "--json").well().record["run"] for _ in range(2))
+    millstream(tmp_path, "gc", "--keep-last", "0").well()
+
+    for run in (first, second):
+        assert verdicts(reproduce(tmp_path, run)) == {"rows": "recorded", "clock": "identical", "both": "identical"}

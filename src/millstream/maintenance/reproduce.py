@@ -28,6 +28,7 @@ from millstream.registry.records import Version
 from millstream.registry.versions import Registry
 from millstream.registry.workspace import Workspace
 from millstream.serving.release import lower_bundle
+from millstream.sources.pulled import PulledOperation
 from millstream.sources.snapshot import merged
 from millstream.sources.spine import SpineOperation
 from millstream.training.declare import Model
@@ -152,7 +153,7 @@ class _Again:
         return Repeated(node.name, verdict, detail, time.perf_counter() - started)
 
     def _recorded(self, node: Node, report: StepReport) -> Repeated:
-        found = self._stored(self.ledger.keys(node.name, report.digest))
+        found = self._snapshot(node, report)
         if not found:
             return Repeated(node.name, "failed", "its recorded snapshot is no longer stored")
         tables = [each for each in found if isinstance(each, Table)]
@@ -163,6 +164,16 @@ class _Again:
         if isinstance(artifact, Table):
             self.clean.read(self.clean.visible(artifact, None))
         return Repeated(node.name, "recorded")
+
+    def _snapshot(self, node: Node, report: StepReport) -> list[Artifact] | None:
+        """What a source gave; what a service gave is found by its content, under whichever key it was taken."""
+        if not isinstance(node.operation, PulledOperation):
+            return self._stored(self.ledger.keys(node.name, report.digest))
+        table = node.operation.recorded(self.store, report.digest)
+        if table is None:
+            return None
+        self.clean.borrow(self.store, table)
+        return [table]
 
     def _stored(self, keys: Sequence[str]) -> list[Artifact] | None:
         """The recorded results, taken over into the clean store; None if one is gone."""

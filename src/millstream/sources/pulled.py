@@ -97,6 +97,10 @@ class PulledOperation:
                 self._commit(store, reading, made.table)
             return made
 
+    def recorded(self, store: Store, digest: str) -> Table | None:
+        """The table with that digest, if it was taken once and is stored; readings that found nothing new have keys of their own."""
+        return next((self._stored(store, each) for each in taken_of(store, self._identity()) if each.files[0][1] == digest), None)
+
     def _plan(self, reading: _Reading, notes: Sequence[str] = ()) -> Plan:
         """Its key is made of what the source is and when it is asked: an upgrade of millstream leaves the only copy where it is."""
         causes = (*self.meaning, Cause("source", self._identity()), Cause("asked", text_of(reading.asked)))
