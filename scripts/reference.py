@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import Any, cast, get_args
 
 import millstream as ms
 from millstream import errors
@@ -103,7 +103,7 @@ def _members(name: str, kind: type) -> Iterator[str]:
 
 def _member(name: str, value: object) -> str:
     if isinstance(value, classmethod):
-        value = value.__func__
+        value = cast("Any", value).__func__
     if inspect.isfunction(value):
         called = _signature(name, value, method=True)
     elif isinstance(value, WithSettings):

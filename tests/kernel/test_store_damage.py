@@ -17,7 +17,7 @@ from millstream.kernel.availability import DAY
 from millstream.kernel.facts import Facts
 from millstream.kernel.records import Table
 from millstream.kernel.store import Found, Store, files_of
-from millstream.kernel.units import Unit, joined, keep
+from millstream.kernel.units import Unit, keep
 
 TWICE = """
 data = ms.source("data.parquet")
@@ -129,7 +129,7 @@ def test_day_without_rows_among_others(tmp_path: Path) -> None:
     day = int(BEGIN.timestamp()) * 1_000_000
     days = [("empty", Unit(day, day + DAY, ())), ("full", Unit(day + DAY, day + 2 * DAY, ()))]
 
-    made, _ = keep(store, joined([unit for _, unit in days]), days, Facts((), "at"), rows)
+    made, _ = keep(store, Unit(day, day + 2 * DAY, ()), days, Facts((), "at"), rows)
 
     assert isinstance(made["empty"], Table)
     assert isinstance(made["full"], Table)
