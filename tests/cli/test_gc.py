@@ -37,6 +37,15 @@ def test_dry_run_and_run(parcels: Path) -> None:
     assert millstream(parcels, "doctor", "--json").well().record["findings"] == []
 
 
+def test_version_can_be_reproduced_afterwards(parcels: Path) -> None:
+    """Its code, its sources and what it was made with are kept, whatever else went."""
+    forget_uses(parcels)
+    gone = millstream(parcels, "gc", "--keep-last", "0", "--runs", "--json").well().record
+
+    assert gone["results"] > 10
+    assert millstream(parcels, "reproduce", "delays@1", "--json").well().record["same"]
+
+
 def test_what_is_declared_does_not_matter(parcels: Path) -> None:
     """A file that cannot be imported does not hold up the cleaning."""
     edit(parcels / "parcels.py", "features=[wind])", "features=[wind)")

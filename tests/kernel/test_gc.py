@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -279,6 +280,11 @@ def test_old_runs_are_forgotten(tmp_path: Path) -> None:
     going_on = ledger.begin(as_of=0, command="run", environment={}, settings={})
     ledger.database.execute("UPDATE runs SET started = 0 WHERE run = ?", (going_on,))
 
+    for run in (forgotten, young):
+        ledger.keep_files(run, {"river.py": run, "same.py": ""})
+        ledger.keep(run, [], results=[(msgspec.structs.replace(report("a", "a1"), digest=run), ["ab" * 32])], logs={"a": "said"})
+    ledger.keep(young, [msgspec.structs.replace(report("a", "a4"), digest=young)])
+
     assert runs_before(ledger, time.time() - 5 * DAY, {asked_for}) == [forgotten, failed]
     forget_runs(ledger, [forgotten, failed])
 
@@ -287,6 +293,10 @@ def test_old_runs_are_forgotten(tmp_path: Path) -> None:
     assert [ledger.knows("b", f"b{number}") for number in (1, 2, 3)] == [False, True, False]
     assert ledger.last("b") == report("b", "b2")
     assert ledger.run(asked_for).steps == (report("a", "a2"),)
+    assert (ledger.files(forgotten), ledger.files(young)) == ({}, {"river.py": young, "same.py": ""})
+    assert (ledger.keys("a", forgotten), ledger.keys("a", young)) == ([], ["ab" * 32])
+    assert ledger.database.rows("SELECT run FROM logs") == [(young,)]
+    assert ledger.database.rows("SELECT count(*) FROM code WHERE name LIKE '%.py'") == [(2,)]
 
 
 def test_killed_run_is_forgotten_too(tmp_path: Path) -> None:

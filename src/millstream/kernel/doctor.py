@@ -15,10 +15,9 @@ from millstream.kernel import ledger as runs_on_record
 from millstream.kernel import store as results_on_record
 from millstream.kernel.damage import Damage, find_damage
 from millstream.kernel.database import inspect
-from millstream.kernel.digest import digest_bytes
 from millstream.kernel.disk import FREE, LOCAL, explained, network_of
 from millstream.kernel.files import OURS
-from millstream.kernel.ledger import Ledger
+from millstream.kernel.ledger import KEY, Ledger
 from millstream.kernel.locks import alone, in_use
 from millstream.kernel.store import LOST, Store
 
@@ -93,14 +92,17 @@ class _Words:
 
     @cached_property
     def steps(self) -> dict[str, str]:
-        """Steps by the key of a step that is done at once."""
-        return {key: name for name, key in self.ledger.database.rows("SELECT name, key FROM causes")}
+        """Steps by the keys of their units."""
+        found: dict[str, str] = {}
+        for name, keys in self.ledger.database.rows("SELECT name, keys FROM results"):
+            found |= dict.fromkeys((keys[start : start + KEY].hex() for start in range(0, len(keys), KEY)), name)
+        return found
 
     def of(self, keys: Collection[str]) -> str:
         """The end of the sentence about what held these results."""
         if not keys:
             return ", but it held no result"
-        steps = {name for key in keys if (name := self.steps.get(digest_bytes(key.encode()))) is not None}
+        steps = {self.steps[key] for key in keys if key in self.steps}
         pins = {name for key in keys for (name,) in self.store.index.rows("SELECT name FROM pins WHERE key = ?", (key,))}
         return f": it held {_counted(len(keys), 'result')}{_listed(' of ', steps)}{_listed(', needed by ', pins)}"
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
 
-from millstream.errors import StepError
+from millstream.errors import DamagedError, StepError
 from millstream.kernel.again import Again
 from millstream.kernel.availability import is_timed
-from millstream.kernel.graph import Node
+from millstream.kernel.graph import Node, ordered
 from millstream.kernel.isolation import Workers
 from millstream.kernel.job import Job, Outcome, Place, look_up, make, take_part
 from millstream.kernel.ledger import Ledger, Sources
@@ -24,7 +24,7 @@ from millstream.kernel.meter import Cost, Meter
 from millstream.kernel.past import Past
 from millstream.kernel.reasons import explain, found_again
 from millstream.kernel.records import Artifact, StepReport, Table
-from millstream.kernel.store import Store
+from millstream.kernel.store import Store, holds
 from millstream.kernel.threads import Threads, cores
 from millstream.kernel.units import Plan
 from millstream.kernel.worker import Opening, said_of, trace_of
@@ -119,6 +119,7 @@ class _Execution:
         self._pausing: list[tuple[float, int, Job]] = []
         self._costs: dict[Node, Cost] = {}
         self._whys: dict[Node, str] = {}
+        self._healed: dict[Node, dict[str, str]] = {node: {} for node in nodes}
         self._meter = Meter[Node]()
         self._unrecorded: list[_Unrecorded] = []
         self._recorded = time.monotonic()
@@ -151,6 +152,8 @@ class _Execution:
             assert job.outcome is not None
             self._finish(node, job.plan, job.outcome, job)
             return
+        if self._heals(node, error):
+            return
         if job.log is not None and not node.limits.isolated:
             job.log.write(trace_of(error), aloud=False)
         if job.attempt <= node.limits.retries and node.limits.forgive(error):
@@ -177,7 +180,8 @@ class _Execution:
             again = self._again[node].keys(plan) if node in self._again else frozenset[str]()
             found = None if again else look_up(self._place.store, plan)
         except Exception as error:  # noqa: BLE001  whatever the step raises is told with its name
-            self._fail(node, error)
+            if not self._heals(node, error):
+                self._fail(node, error)
             return
         if found is None:
             self._whys[node] = self._again[node].reason if again else self._why(node, plan)
@@ -194,6 +198,25 @@ class _Execution:
         assert self._place.threads is not None
         self._place.threads.begin(job)
 
+    def _heals(self, node: Node, error: BaseException) -> bool:
+        """Have damage that a step has met made anew by the steps that made it, and try again then; False for any other error, and the second time."""
+        if not isinstance(error, DamagedError) or error.content in self._healed[node]:
+            return False
+        made, settled = self.progress.artifacts, self.progress.reports
+        damaged = [each for each in ordered([node]) if each in made and holds(made[each], error.content)]
+        if not damaged and all(each in settled for each in node.inputs):
+            return False
+        self._healed[node][error.content] = ""
+        for each in damaged:
+            self._place.store.drop(self.progress.keys[each], holding=error.content)
+            self._healed[each][error.content] = f"{error.message}: made anew"
+            del made[each], self.progress.keys[each], settled[each]
+        at_work = {*self._running, *(job.node for *_, job in self._pausing)}
+        waiting = [each for each in self._lacking if each not in settled and each not in at_work]
+        self._lacking |= {each: sum(other not in settled for other in set(each.inputs)) for each in waiting}
+        self._ready = deque(each for each in waiting if not self._lacking[each])
+        return True
+
     def _why(self, node: Node, plan: Plan) -> str:
         """The first thing that is not as it was the time before."""
         before = self._ledger.last(node.name, before=self._run)
@@ -209,7 +232,8 @@ class _Execution:
     def _finish(self, node: Node, plan: Plan, outcome: Outcome, job: Job | None = None) -> None:
         self.progress.artifacts[node], self.progress.keys[node] = outcome.artifact, plan.keys
         cost, attempts = outcome.cost or self._costs.get(node, Cost()), job.attempt if job else 1
-        notes = (*plan.notes, *_never(outcome.artifact), *outcome.notes, *((f"it took {attempts} attempts",) if attempts > 1 else ()))
+        healed = tuple(told for told in self._healed[node].values() if told)
+        notes = (*plan.notes, *_never(outcome.artifact), *outcome.notes, *healed, *((f"it took {attempts} attempts",) if attempts > 1 else ()))
         same = not outcome.computed and self._ledger.newest_key(node.name) == plan.key
         known = same or (not outcome.computed and self._ledger.knows(node.name, plan.key))
         report = StepReport(

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from millstream.errors import MillstreamError, StepError
+from millstream.errors import DamagedError, MillstreamError, StepError
 from millstream.kernel.graph import Node
 from millstream.kernel.limits import Forgiven, Limits
 from millstream.kernel.logs import Log
@@ -246,4 +246,6 @@ def _raised(failed: Failed, log: Log) -> MillstreamError:
     log.write(failed.trace, aloud=False)
     error = failed.kind(failed.message, where=failed.where, hint=failed.hint)
     error.__cause__ = Forgiven() if failed.forgiven else None
+    if isinstance(error, DamagedError):
+        error.content = failed.content
     return error

@@ -25,16 +25,18 @@ def runs_before(ledger: Ledger, moment: float, keep: Collection[str] = ()) -> li
 
 
 def forget_runs(ledger: Ledger, runs: Collection[str]) -> None:
-    """Forget runs, and the causes and source texts that no other run refers to."""
+    """Forget runs, and what no other run refers to: causes, keys of results, source texts."""
     with ledger.database.transaction() as connection:
-        for table in ("run_steps", "runs"):
+        for table in ("run_steps", "run_files", "logs", "runs"):
             connection.executemany(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])  # noqa: S608  only names are put in
         reports = [_report.decode(blob) for (blob,) in connection.execute("SELECT report FROM run_steps")]
-        kept = {(report.name, report.key) for report in reports}
+        kept, given = {(report.name, report.key) for report in reports}, {(report.name, report.digest) for report in reports}
         causes = connection.execute("SELECT name, key, causes FROM causes").fetchall()
         connection.executemany("DELETE FROM causes WHERE name = ? AND key = ?", [(name, key) for name, key, _ in causes if (name, key) not in kept])
+        results = connection.execute("SELECT name, digest FROM results").fetchall()
+        connection.executemany("DELETE FROM results WHERE name = ? AND digest = ?", [each for each in results if each not in given])
         told = [*(report.causes for report in reports), *(_causes.decode(blob) for name, key, blob in causes if (name, key) in kept)]
-        code = {(cause.value, cause.name) for each in told for cause in each}
+        code = {(cause.value, cause.name) for each in told for cause in each} | set(connection.execute("SELECT digest, file FROM run_files"))
         texts = connection.execute("SELECT digest, name FROM code").fetchall()
         connection.executemany("DELETE FROM code WHERE digest = ? AND name = ?", [each for each in texts if each not in code])
     ledger.database.compact()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from millstream.errors import MillstreamError, RequestError, StepError
+from millstream.errors import DamagedError, MillstreamError, RequestError, StepError
 from millstream.kernel.graph import Node
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
@@ -61,7 +61,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An error that can be raised again in another process; `forgiven` says whether the step may be tried again after it."""
+    """An error that can be raised again in another process: whether the step may be tried again after it, and which content is damaged."""
 
     kind: type[MillstreamError]
     message: str
@@ -69,6 +69,7 @@ class Failed:
     hint: str | None
     trace: str
     forgiven: bool = False
+    content: str = ""
 
 
 def serve(requests: int, answers: int, root: str, parent: int) -> None:
@@ -152,7 +153,8 @@ def _failure(error: BaseException, node: Node | None = None) -> Failed:
     forgiven = node is not None and node.limits.forgive(error)
     trace = trace_of(error)
     if isinstance(error, MillstreamError) and not isinstance(error, RequestError):
-        return Failed(type(error), error.message, error.where, error.hint, trace, forgiven)
+        content = error.content if isinstance(error, DamagedError) else ""
+        return Failed(type(error), error.message, error.where, error.hint, trace, forgiven, content)
     told = said_of(error)
     return Failed(StepError, told if node is None else f"{node.name}: {told}", node.where if node else None, None, trace, forgiven)
 

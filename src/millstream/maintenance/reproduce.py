@@ -21,6 +21,7 @@ from millstream.kernel.declarations import Declaration
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.job import repeat
 from millstream.kernel.ledger import Ledger
+from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact, Collection, RunReport, StepReport, Table, Value
 from millstream.kernel.store import Store
 from millstream.registry.environment import environment
@@ -105,7 +106,8 @@ def reproduce(workspace: Workspace, names: Mapping[Declaration, str], models: Ma
     if not nodes:
         raise ConfigurationError(f"run {asked.run.run} has no step that its code declares", hint="`millstream show RUN` lists its steps")
     again = _Again(workspace.store, workspace.ledger, clean, reports, asked.run.as_of)
-    steps = tuple(again.step(node) for node in nodes)
+    with in_use(workspace.store.root):
+        steps = tuple(again.step(node) for node in nodes)
     return Reproduction(asked.run.run, asked.version.name if asked.version else None, steps, environment_changes(workspace, asked.run.run))
 
 

@@ -10,6 +10,7 @@ from millstream.kernel.compared import Compared, compare_tables
 from millstream.kernel.engine import Listener
 from millstream.kernel.function import FunctionOperation
 from millstream.kernel.graph import Node
+from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact
 from millstream.kernel.trial import Trial, look_inside, try_step
 from millstream.maintenance.run import execute_targets, first_error
@@ -30,9 +31,10 @@ class Versions(msgspec.Struct, frozen=True):
 
 def profile_step(workspace: Workspace, node: Node, *, as_of: int, listener: Listener | None = None) -> Trial:
     """What a step takes on its real inputs; they are made first if need be, and that is on record."""
-    inputs = _inputs(workspace, node, as_of, listener)
-    trial, _ = try_step(node, workspace.store, inputs, as_of)
-    plan, spent = look_inside(node, workspace.store, inputs, as_of)
+    with in_use(workspace.store.root):
+        inputs = _inputs(workspace, node, as_of, listener)
+        trial, _ = try_step(node, workspace.store, inputs, as_of)
+        plan, spent = look_inside(node, workspace.store, inputs, as_of)
     return msgspec.structs.replace(trial, plan=plan, spent=spent)
 
 
@@ -43,8 +45,9 @@ def compare_steps(workspace: Workspace, first: Node, second: Node, *, as_of: int
             f"{first.name} reads {len(first.inputs)} tables, {second.name} {len(second.inputs)}: they cannot be tried on the same",
             hint="compare two versions of one step, as one made by .with_settings(…)",
         )
-    inputs = _inputs(workspace, first, as_of, listener)
-    (one, gave), (other, gave_too) = (try_step(node, workspace.store, inputs, as_of) for node in (first, second))
+    with in_use(workspace.store.root):
+        inputs = _inputs(workspace, first, as_of, listener)
+        (one, gave), (other, gave_too) = (try_step(node, workspace.store, inputs, as_of) for node in (first, second))
     frames, frames_too = _frames(gave), _frames(gave_too)
     if frames is None or frames_too is None:
         return Versions(one, other, frames is None and frames_too is None and gave == gave_too, None)
