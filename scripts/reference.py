@@ -102,8 +102,7 @@ def _members(name: str, kind: type) -> Iterator[str]:
 
 
 def _member(name: str, value: object) -> str:
-    if isinstance(value, classmethod):
-        value = value.__func__
+    value = getattr(value, "__func__", value)  # of a class method, its function
     if inspect.isfunction(value):
         called = _signature(name, value, method=True)
     elif isinstance(value, WithSettings):
