@@ -64,6 +64,7 @@ def test_one_step_of_a_run(parcels: Path) -> None:
     check_snapshot("show_step", masked(millstream(parcels, "show", run, "wind").well().stdout, parcels))
     record = millstream(parcels, "show", run, "wind", "--json").well().record
     assert (record["name"], record["run"], record["parts"]) == ("wind", run, 1)
+    assert record["log"] == ""
     assert millstream(parcels, "show", run, "winds").stderr.endswith("\n  did you mean 'wind'?\n")
 
 
@@ -88,3 +89,11 @@ def test_record_of_one(parcels: Path) -> None:
 
     assert millstream(parcels, "show", "delays", "--json").well().record == whole["models"]["delays"]
     assert millstream(parcels, "show", run, "--json").well().record["run"] == run
+
+
+def test_what_a_step_said(parcels: Path) -> None:
+    """It is kept with the run, also where it failed."""
+    edit(parcels / "parcels.py", "    return weather.select(", '    print("how windy it is")\n    return weather.select(')
+    run = millstream(parcels, "run", "wind", "--as-of", PARCELS_AS_OF, "--json").well().record["run"]
+
+    assert millstream(parcels, "show", run, "wind").well().stdout.endswith("  it said\n    how windy it is\n")

@@ -30,7 +30,8 @@ def command(what: str | None, step: str | None, file: str | None, *, as_json: bo
 
         about = project.ledger.circumstances(what)
         found = step_of_run(project.ledger, about.run, step)
-        record, lines = step_details(found, about.run), list(step_lines(found, about.run))
+        log = project.ledger.log(about.run, step)
+        record, lines = step_details(found, about.run, log), list(step_lines(found, about.run, log))
     elif what in project.models:
         record, lines = _model(project, what), _model_lines(project, what)
     else:

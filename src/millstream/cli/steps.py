@@ -51,13 +51,14 @@ def step_of_run(ledger: Ledger, run: str, name: str) -> StepReport:
     return step
 
 
-def step_details(step: StepReport, run: str) -> dict[str, object]:
-    """One step of a run as plain values."""
-    return {**_record(step), "run": run, "parts": step.parts, "causes": [cause_in_words(each) for each in step.causes], "notes": step.notes}
+def step_details(step: StepReport, run: str, log: str) -> dict[str, object]:
+    """One step of a run as plain values, with what it said."""
+    causes = [cause_in_words(each) for each in step.causes]
+    return {**_record(step), "run": run, "parts": step.parts, "causes": causes, "notes": step.notes, "log": log}
 
 
-def step_lines(step: StepReport, run: str) -> Iterator[str]:
-    """One step of a run: what it took, what it gave, and all that it depends on."""
+def step_lines(step: StepReport, run: str, log: str) -> Iterator[str]:
+    """One step of a run: what it took, what it gave, all that it depends on, and what it said."""
     yield f"{step.name} {status_text(step.status)} in run {run}: {step.why}"
     if step.status == "ran":
         yield f"  {step.seconds:.2f} s, {step.cpu:.2f} CPU s, {size_text(step.peak)} of memory at most, {size_text(step.size)} written"
@@ -70,6 +71,9 @@ def step_lines(step: StepReport, run: str) -> Iterator[str]:
     if step.causes:
         yield "  it depends on"
         yield from (f"    {cause_in_words(cause)}" for cause in step.causes)
+    if log:
+        yield "  it said"
+        yield from (f"    {line}" for line in log.splitlines())
 
 
 def _record(step: StepReport) -> dict[str, object]:

@@ -25,7 +25,10 @@ _MOST_KNOWN = 4096
 
 
 class FileRead(msgspec.Struct, frozen=True):
-    """A file that a function reads by itself; `path` is None where it is not written there, `blind` is its sentence among the blind spots."""
+    """A file that a function reads by itself; `path` is None where it is not written there, `blind` is its sentence among the blind spots.
+
+    A path put together with `__file__` is absolute, others are as they are written.
+    """
 
     path: str | None
     blind: str

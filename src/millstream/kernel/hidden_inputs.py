@@ -107,7 +107,7 @@ def hidden_input(name: str, use: Use, lookup: Lookup) -> HiddenInput | None:
     if sentence is None and rest.rpartition(".")[2].startswith(("read_", "scan_")):
         sentence = _FILE
     if sentence is _FILE:
-        return _file(name, _argument(use.call, lookup))
+        return _file(name, _argument(use.call, lookup), lookup)
     if sentence is not None:
         return HiddenInput(sentence.format(name=name))
     if name in _MOMENTS and not _takes_moment(name, use.call):
@@ -121,9 +121,9 @@ def hidden_method(use: Use, lookup: Lookup) -> HiddenInput | None:
     if call is None or len(use.names) < 2:
         return None
     if name in _PATH_METHODS:
-        return _file(f".{name}", _written_path(call.func.value if isinstance(call.func, ast.Attribute) else None, lookup))
+        return _file(f".{name}", _written_path(call.func.value if isinstance(call.func, ast.Attribute) else None, lookup), lookup)
     if re.fullmatch(_READING_METHODS, name):
-        return _file(f".{name}", _argument(call, lookup))
+        return _file(f".{name}", _argument(call, lookup), lookup)
     if name in _CHANCE_METHODS:
         return HiddenInput(_DRAWS.format(name=f".{name}")) if _is_unseeded(name, call) else None
     sentence = {"__subclasses__": _FOUND, **dict.fromkeys(_CLOCK_METHODS, _CLOCK)}.get(name)
@@ -147,8 +147,11 @@ def is_seed(name: str, use: Use) -> bool:
     return name.rpartition(".")[2] in ("seed", "set_random_seed") and use.call is not None and bool(_arguments(use.call))
 
 
-def _file(name: str, path: str | None) -> HiddenInput:
-    return HiddenInput(_FILE.format(path="files" if path is None else repr(path), name=name), path, is_file=True)
+def _file(name: str, path: str | None, lookup: Lookup) -> HiddenInput:
+    """A file is told as seen from the folder of the code."""
+    folder = PurePath(str(lookup("__file__"))).parent
+    seen = str(PurePath(path).relative_to(folder)) if path is not None and PurePath(path).is_relative_to(folder) else path
+    return HiddenInput(_FILE.format(path="files" if seen is None else repr(seen), name=name), path, is_file=True)
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
@@ -168,12 +171,28 @@ def _argument(call: ast.Call | None, lookup: Lookup) -> str | None:
 
 
 def _written_path(node: ast.expr | None, lookup: Lookup) -> str | None:
-    """The path that an expression stands for: a text, `Path("…")`, or a constant of the module."""
+    """The path that an expression stands for: texts, constants of the module and `__file__`, put together as paths are."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.Call) and len(node.args) == 1 and ast.unparse(node.func).rpartition(".")[2] in ("Path", "PurePath", "str"):
-        return _written_path(node.args[0], lookup)
     if isinstance(node, ast.Name):
         value = lookup(node.id)
         return str(value) if isinstance(value, str | PurePath) else None
+    if isinstance(node, ast.Attribute) and node.attr == "parent":
+        return _joined([node.value], lookup, above=True)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return _joined([node.left, node.right], lookup)
+    if isinstance(node, ast.Call):
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if called in ("resolve", "absolute") and isinstance(node.func, ast.Attribute) and not node.args:
+            return _written_path(node.func.value, lookup)
+        if called in ("Path", "PurePath", "str", "join", "dirname"):
+            return _joined(node.args, lookup, above=called == "dirname")
     return None
+
+
+def _joined(nodes: Sequence[ast.expr], lookup: Lookup, *, above: bool = False) -> str | None:
+    parts = [part for each in nodes if (part := _written_path(each, lookup)) is not None]
+    if not parts or len(parts) < len(nodes):
+        return None
+    joined = PurePath(*parts)
+    return str(joined.parent if above else joined)
