@@ -115,7 +115,7 @@ def test_json_comes_back(value: object) -> None:
         (date(2024, 1, 2), b'"2024-01-02"'),
         (Decimal("1.50"), b'"1.50"'),
     ],
-    ids=str,
+    ids=lambda each: type(each).__name__,
 )
 def test_what_plainly_becomes_json(store: Store, value: object, text: bytes) -> None:
     """Tuples, sets in order, records, moments and numpy's numbers; a dictionary keeps its order."""

@@ -181,13 +181,14 @@ def _written_path(node: ast.expr | None, lookup: Lookup) -> str | None:
         return _joined([node.value], lookup, above=True)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         return _joined([node.left, node.right], lookup)
-    if isinstance(node, ast.Call):
-        called = ast.unparse(node.func).rpartition(".")[2]
-        if called in ("resolve", "absolute") and isinstance(node.func, ast.Attribute) and not node.args:
-            return _written_path(node.func.value, lookup)
-        if called in ("Path", "PurePath", "str", "join", "dirname"):
-            return _joined(node.args, lookup, above=called == "dirname")
-    return None
+    return _called_path(node, lookup) if isinstance(node, ast.Call) else None
+
+
+def _called_path(node: ast.Call, lookup: Lookup) -> str | None:
+    called = ast.unparse(node.func).rpartition(".")[2]
+    if called in ("resolve", "absolute") and isinstance(node.func, ast.Attribute) and not node.args:
+        return _written_path(node.func.value, lookup)
+    return _joined(node.args, lookup, above=called == "dirname") if called in ("Path", "PurePath", "str", "join", "dirname") else None
 
 
 def _joined(nodes: Sequence[ast.expr], lookup: Lookup, *, above: bool = False) -> str | None:
