@@ -14,12 +14,17 @@ from millstream.errors import StepError
 from millstream.kernel.engine import Progress, execute
 from millstream.kernel.graph import Node, ordered
 from millstream.kernel.ledger import Ledger
-from millstream.kernel.records import Artifact, Cause
+from millstream.kernel.records import Artifact, Cause, Value
 from millstream.kernel.store import Store
 from millstream.kernel.threads import Threads, cores
 from millstream.kernel.units import Plan, Unit
 
 several = pytest.mark.skipif(cores() < 2, reason="one processor runs one step at a time")
+
+
+def item_of(number: int) -> Value:
+    """What one unit sees."""
+    return Value(f"{number:064x}", "json", 1, inline=str(number).encode())
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +36,7 @@ class Pieces:
     act: Callable[[int], object]
 
     def plan(self, store: Store, inputs: Sequence[Artifact], as_of: int) -> Plan:
-        units = [Unit(number, number + 1, (), str(number)) for number in range(self.count)]
+        units = [Unit(None, None, (item_of(number),), str(number)) for number in range(self.count)]
         return Plan(units, (Cause("name", self.name),), together=lambda store, artifacts: store.write_value(str(len(artifacts)).encode())[0])
 
     def compute(self, store: Store, unit: Unit) -> bytes:

@@ -197,7 +197,7 @@ def test_answers_for_some_rows(served: Served) -> None:
     """One after the other, as each alone."""
     rows, predictor = served.rows.head(5).select(field.name for field in served.predictor().fields()), served.predictor()
     alone = [predictor.answer(row, "") for row in rows.iter_rows(named=True)]
-    assert predictor.predict(rows).rows() == [(answer.prediction, answer.probability) for answer in alone]
+    assert predictor.predict(rows).select("prediction", "probability").rows() == [(answer.prediction, answer.probability) for answer in alone]
 
 
 # a wrong online state
