@@ -10,9 +10,10 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Iterable, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import NoReturn, cast
 
 from millstream.errors import ConfigurationError, MillstreamError, NotFoundError, did_you_mean
 from millstream.kernel.declarations import Declaration, collecting
@@ -44,11 +45,19 @@ def find_file(path: Path | None) -> Path:
     )
 
 
+class _AsWritten(SourceFileLoader):
+    """Reads the file itself: compiled code kept beside it is told apart by second and size only, and an edit may change neither."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        """There is no compiled code of it."""
+        raise OSError(path)
+
+
 def load_module(file: Path) -> tuple[ModuleType, list[Declaration]]:
     """The module of a file and everything declared by importing it."""
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
-    specification = importlib.util.spec_from_file_location(file.stem, file)
+    specification = importlib.util.spec_from_file_location(file.stem, file, loader=_AsWritten(file.stem, str(file)))
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
