@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
+from textwrap import dedent
 
 import msgspec
 import polars as pl
@@ -287,8 +288,17 @@ def test_disk_of_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [(each.message.partition(",")[0], each.serious) for each in look(root)] == [(f"it lies on another machine ({kind})", False)] * told
 
 
-def test_folder_that_may_not_be_written(public: Path) -> None:
-    """That is told before anything else is looked at."""
+@pytest.mark.parametrize("leaving", ["", "os._exit(0)"], ids=["closed", "killed"])
+def test_folder_that_may_not_be_written(public: Path, leaving: str) -> None:
+    """That is told before anything else is looked at; whole databases are not called damaged, also after a kill."""
+    made = """
+    import os, sys
+    from pathlib import Path
+    from millstream.kernel.ledger import Ledger
+    from millstream.kernel.store import Store
+    store, ledger = Store(Path(sys.argv[1])), Ledger(Path(sys.argv[1]) / "ledger.sqlite")
+    store.set_note("name", b"value")
+    """
     code = """
     import os, sys
     from pathlib import Path
@@ -298,11 +308,9 @@ def test_folder_that_may_not_be_written(public: Path) -> None:
     for each in examine(Path(sys.argv[1]), formats={}):
         print(each.serious, each.message.replace(sys.argv[1], "ROOT"))
     """
-    Store(public)
-    Ledger(public / "ledger.sqlite")
+    assert run_python(f"{dedent(made)}{leaving}", str(public)).returncode == 0
     public.chmod(0o555)
     said = run_python(code, str(public)).stdout.splitlines()
     public.chmod(0o755)
 
-    assert said[0] == "True cannot write to ROOT: permission is denied"
-    assert said[-1] == "False nothing else of it was looked at"
+    assert said == ["True cannot write to ROOT: permission is denied", "False nothing else of it was looked at"]

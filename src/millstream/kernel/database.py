@@ -96,7 +96,7 @@ class Database:
             except sqlite3.OperationalError:
                 if os.access(self.path.parent, os.W_OK) or not self.path.exists():
                     raise
-                connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+                connection = _as_it_lies(self.path)
             connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
             self._local.connection = connection
         return connection
@@ -148,9 +148,23 @@ class Database:
 def inspect(path: Path) -> tuple[int, str | None]:
     """The format of an SQLite file, and the first thing that is wrong with it, None if nothing is; the file is left as it is."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as connection:
-            ((number,),) = connection.execute("PRAGMA user_version")
-            ((found,),) = connection.execute("PRAGMA integrity_check(1)")
+        try:
+            return _inspected(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE))
+        except sqlite3.OperationalError:
+            if os.access(path.parent, os.W_OK):
+                raise
+            return _inspected(_as_it_lies(path))
     except sqlite3.Error as error:
         return 0, str(error)
+
+
+def _inspected(opened: sqlite3.Connection) -> tuple[int, str | None]:
+    with closing(opened) as connection:
+        ((number,),) = connection.execute("PRAGMA user_version")
+        ((found,),) = connection.execute("PRAGMA integrity_check(1)")
     return int(number), None if found == "ok" else str(found).replace("\n", " ")
+
+
+def _as_it_lies(path: Path) -> sqlite3.Connection:
+    """Reads a file whose folder may not be written: nothing is made beside it, and what others write meanwhile is not seen."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
