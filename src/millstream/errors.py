@@ -103,6 +103,11 @@ class RequestError(MillstreamError):
         self.path = path
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; nothing if it says nothing."""
+    return next(iter(str(error).splitlines()), "")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The sentence that proposes the closest known word, if any is close."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from millstream.errors import ColumnError, StepError, did_you_mean
+from millstream.errors import ColumnError, StepError, did_you_mean, first_line
 from millstream.features.point_in_time import newest_rows
 from millstream.features.windows import events_of, window_columns, window_features
 from millstream.kernel.durations import microseconds
@@ -139,7 +139,7 @@ class OnDemand:
             result = self.function(rows if self.eager else rows.lazy(), **self.settings)
             collected = result.collect(engine="in-memory", optimizations=IN_ORDER) if isinstance(result, pl.LazyFrame) else result
         except pl.exceptions.ColumnNotFoundError as error:
-            raise ColumnError(f"{self.name}: {str(error).splitlines()[0]}", where=self.where, hint=f"it sees {', '.join(rows.columns)}") from error
+            raise ColumnError(f"{self.name}: {first_line(error)}", where=self.where, hint=f"it sees {', '.join(rows.columns)}") from error
         except Exception as error:
             raise StepError(f"{self.name}: {type(error).__name__}: {error}", where=self.where) from error
         if not isinstance(collected, pl.DataFrame):

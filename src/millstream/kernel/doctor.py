@@ -20,6 +20,7 @@ from millstream.kernel.files import OURS
 from millstream.kernel.ledger import KEY, Ledger
 from millstream.kernel.locks import alone, in_use
 from millstream.kernel.store import LOST, Store
+from millstream.kernel.words import counted
 
 INDEX, LEDGER = "index.sqlite", "ledger.sqlite"
 FORMATS = {INDEX: len(results_on_record.FORMATS), LEDGER: len(runs_on_record.FORMATS)}
@@ -104,11 +105,7 @@ class _Words:
             return ", but it held no result"
         steps = {self.steps[key] for key in keys if key in self.steps}
         pins = {name for key in keys for (name,) in self.store.index.rows("SELECT name FROM pins WHERE key = ?", (key,))}
-        return f": it held {_counted(len(keys), 'result')}{_listed(' of ', steps)}{_listed(', needed by ', pins)}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+        return f": it held {counted(len(keys), 'result')}{_listed(' of ', steps)}{_listed(', needed by ', pins)}"
 
 
 def _listed(before: str, names: Collection[str]) -> str:
@@ -144,7 +141,7 @@ def _left(store: Store, damage: Damage, *, fix: bool) -> Iterator[Finding]:
         store.files.remove(path.name for path in ours)
         store.files.remove_abandoned()
     if half or ours:
-        message = f"{_counted(len(ours), 'file')} not on record and {len(half):,} half-written take {size / 1e6:,.1f} MB"
+        message = f"{counted(len(ours), 'file')} not on record and {len(half):,} half-written take {size / 1e6:,.1f} MB"
         yield Finding("objects", message, "`millstream doctor --fix` removes them", serious=False, mended=fix)
     if foreign:
         message = f"there is what millstream has not put there{_listed(': ', [str(path.relative_to(store.objects)) for path in foreign])}"
@@ -154,7 +151,7 @@ def _left(store: Store, damage: Damage, *, fix: bool) -> Iterator[Finding]:
 def _pins(store: Store) -> Iterator[Finding]:
     """What is needed by name and is gone."""
     for name, count in store.index.rows(f"SELECT name, count(*) FROM pins WHERE {LOST} GROUP BY name ORDER BY name"):  # noqa: S608  no value is put in
-        message = f"{_counted(count, 'result')} that it was made with {'is' if count == 1 else 'are'} gone"
+        message = f"{counted(count, 'result')} that it was made with {'is' if count == 1 else 'are'} gone"
         yield Finding(name, message, "`millstream run` as of then makes that anew, if data and code are as they were", serious=False)
 
 
@@ -165,5 +162,5 @@ def _runs(ledger: Ledger, *, fix: bool) -> Iterator[Finding]:
         for run in killed:
             ledger.settle(run)
     if killed:
-        message = f"{_counted(len(killed), 'run')} {'was' if len(killed) == 1 else 'were'} killed{_listed(': ', killed)}; what was finished is kept"
+        message = f"{counted(len(killed), 'run')} {'was' if len(killed) == 1 else 'were'} killed{_listed(': ', killed)}; what was finished is kept"
         yield Finding("ledger.sqlite", message, "`millstream doctor --fix` writes it down", serious=False, mended=fix)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
 
-from millstream.errors import DamagedError, StepError
+from millstream.errors import DamagedError, StepError, first_line
 from millstream.kernel.again import Again
 from millstream.kernel.availability import is_timed
 from millstream.kernel.graph import Node, ordered
@@ -159,7 +159,7 @@ class _Execution:
         if job.attempt <= node.limits.retries and node.limits.forgive(error):
             seconds = pause(job.plan.key, job.attempt)
             assert job.log is not None
-            job.log.write(f"{_first_line(error)}; attempt {job.attempt + 1} of {node.limits.retries + 1} in {seconds:.1f} s\n")
+            job.log.write(f"{_said_first(error)}; attempt {job.attempt + 1} of {node.limits.retries + 1} in {seconds:.1f} s\n")
             again = Job(node, job.plan, job.inputs, self._place, log=job.log, attempt=job.attempt + 1, again=job.again)
             heapq.heappush(self._pausing, (time.monotonic() + seconds, id(again), again))
             return
@@ -225,7 +225,7 @@ class _Execution:
     def _fail(self, node: Node, error: Exception, job: Job | None = None) -> None:
         self.progress.errors[node] = error
         attempts = job.attempt if job else 1
-        why = next(iter(str(error).splitlines()), type(error).__name__) + (f" ({attempts} attempts)" if attempts > 1 else "")
+        why = _said_first(error) + (f" ({attempts} attempts)" if attempts > 1 else "")
         report = StepReport(node.name, "failed", job.seconds if job else 0.0, 0, why, attempts=attempts)
         self._settle(node, report, _Unrecorded(report, log=_said(job)))
 
@@ -295,8 +295,8 @@ def _as_step_error(node: Node, error: BaseException) -> StepError:
     return StepError(f"{node.name}: {said_of(error)}", where=node.where)
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _said_first(error: BaseException) -> str:
+    return first_line(error) or type(error).__name__
 
 
 def _said(job: Job | None) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 
 import polars as pl
 
-from millstream.errors import ColumnError, MillstreamError, StepError, did_you_mean
+from millstream.errors import ColumnError, MillstreamError, StepError, did_you_mean, first_line
 from millstream.kernel.availability import DAY, Cut, dated_by, normalise_facts
 from millstream.kernel.durations import microseconds
 from millstream.kernel.facts import Facts
@@ -102,7 +102,7 @@ class FunctionOperation:
             except pl.exceptions.ColumnNotFoundError as error:
                 raise self._unknown_column(error, arguments) from error
             except Exception as error:
-                raise self._told(StepError(f"{type(error).__name__}: {_first_line(error)}", where=self._place(error)), unit) from error
+                raise self._told(StepError(f"{type(error).__name__}: {first_line(error)}", where=self._place(error)), unit) from error
         if isinstance(result, pl.DataFrame):
             return self._checked(result, unit)
         if self.required:
@@ -228,10 +228,6 @@ def _settings(settings: Mapping[str, object]) -> tuple[Cause, ...]:
 
 def _facts(facts: Facts) -> tuple[Cause, ...]:
     return (Cause("facts", facts_text(facts)),)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "")
 
 
 def _with(error: MillstreamError, message: str, where: str) -> MillstreamError:

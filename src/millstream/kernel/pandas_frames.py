@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from millstream.errors import ColumnError
+from millstream.errors import ColumnError, first_line
 from millstream.kernel.extras import load_pandas, load_pyarrow
 
 OLDEST = pl.CompatLevel.oldest()
@@ -104,8 +104,9 @@ def _series(pd: Any, name: str, column: Any) -> pl.Series:  # noqa: ANN401  a co
             return texts.cast(pl.Enum(levels) if column.cat.ordered else pl.Categorical)
         series: object = LIBRARY.from_pandas(column, nan_to_null=True)
     except Exception as error:
-        first = next(iter(str(error).splitlines()), "")
-        raise ColumnError(f"column '{name}' of the pandas frame ({column.dtype}) has no one type: {first}", hint="cast it: .astype(…)") from error
+        raise ColumnError(
+            f"column '{name}' of the pandas frame ({column.dtype}) has no one type: {first_line(error)}", hint="cast it: .astype(…)"
+        ) from error
     if not isinstance(series, pl.Series) or isinstance(series.dtype, pl.Extension | pl.Object):
         raise ColumnError(f"column '{name}' of the pandas frame is {column.dtype}, which polars does not have", hint="cast it: .astype(…)")
     return series.alias(name)

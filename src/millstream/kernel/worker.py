@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from millstream.errors import DamagedError, MillstreamError, RequestError, StepError
+from millstream.errors import DamagedError, MillstreamError, RequestError, StepError, first_line
 from millstream.kernel.graph import Node
 from millstream.kernel.records import Artifact, Cause
 from millstream.kernel.store import Store
@@ -167,7 +167,7 @@ def trace_of(error: BaseException) -> str:
 
 def said_of(error: BaseException) -> str:
     """Kind and first line of an error that is none of ours."""
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}".removesuffix(": ")
+    return f"{type(error).__name__}: {first_line(error)}".removesuffix(": ")
 
 
 def _pairs(causes: Sequence[Cause]) -> list[tuple[str, str]]:

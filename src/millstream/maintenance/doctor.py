@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from millstream.errors import StoreError
+from millstream.errors import StoreError, first_line
 from millstream.kernel.availability import text_of
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.doctor import INDEX, LEDGER, Finding, examine
@@ -69,5 +69,6 @@ def _unreadable(folder: Path, path: Path, read: Callable[[Path], object]) -> Ite
     try:
         read(path)
     except (OSError, StoreError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        reason = next(iter(str(error).splitlines()), "")
-        yield Finding(str(path.relative_to(folder)), f"it cannot be read: {reason}", "put a copy of it back, or move it away: its answers are lost")
+        yield Finding(
+            str(path.relative_to(folder)), f"it cannot be read: {first_line(error)}", "put a copy of it back, or move it away: its answers are lost"
+        )

@@ -26,8 +26,8 @@ class Given:
         return Plan((), (), together=lambda _, __: self.artifact)
 
     def compute(self, store: Store, unit: Unit) -> object:
-        """There is no unit to compute."""
-        raise NotImplementedError
+        """Never called: the plan has no unit."""
+        raise AssertionError(store, unit)
 
 
 def sampled(lowering: Lowering, tables: Mapping[Source, Table], rows: int) -> Lowering:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from millstream.errors import SourceError, did_you_mean
+from millstream.errors import SourceError, did_you_mean, first_line
 from millstream.kernel.store import Store
 
 Reader = Callable[[Path | BytesIO], pl.DataFrame]
@@ -54,7 +54,7 @@ def read_table(file: Path | BytesIO, suffix: str, name: str) -> pl.DataFrame:
     try:
         return reader(file)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(f"{name} cannot be read: {str(error).splitlines()[0]}", hint="is it the right file, and whole?") from error
+        raise SourceError(f"{name} cannot be read: {first_line(error)}", hint="is it the right file, and whole?") from error
 
 
 def file_digest(store: Store, path: Path) -> str:

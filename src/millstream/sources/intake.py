@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import msgspec
 import polars as pl
 
-from millstream.errors import ColumnError, MillstreamError
+from millstream.errors import ColumnError, MillstreamError, first_line
 from millstream.kernel.availability import normalise_facts
 from millstream.kernel.store import Store
 from millstream.sources.declare import Source
@@ -67,7 +67,7 @@ def frame_of(rows: Rows, known: Mapping[str, str]) -> pl.DataFrame:
     try:
         frame = pl.from_dicts(list(rows), infer_schema_length=None) if rows else pl.DataFrame()
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
+        first = first_line(error) or type(error).__name__
         raise ColumnError(f"the objects do not fit into one table: {first}", hint="make them alike in a function `since -> rows`") from None
     return parse_moments(frame, known, frame.columns)
 

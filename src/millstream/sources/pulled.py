@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from millstream.errors import ColumnError, MillstreamError, SourceError
+from millstream.errors import ColumnError, MillstreamError, SourceError, first_line
 from millstream.kernel.availability import DAY, MOMENT, Cut, moment_of, text_of
 from millstream.kernel.parts import split_by_day
 from millstream.kernel.records import Artifact, Cause, Table
@@ -211,8 +211,7 @@ def _joined(before: pl.DataFrame, frame: pl.DataFrame, where: str) -> pl.DataFra
     try:
         return pl.concat([before, frame], how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
-        first = next(iter(str(error).splitlines()), "")
-        raise ColumnError(f"what is new does not fit what was taken before: {first}", where=where) from None
+        raise ColumnError(f"what is new does not fit what was taken before: {first_line(error)}", where=where) from None
 
 
 def _all(table: Table) -> Cut:

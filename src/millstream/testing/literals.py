@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from millstream.errors import ConfigurationError
+from millstream.errors import ConfigurationError, first_line
 
 NULL = ("", "null", "-")
 MOMENT = pl.Datetime("us", "UTC")
@@ -76,7 +76,7 @@ def as_type(name: str, cells: Sequence[str | None], kind: Kind) -> pl.Series:
             return column.dt.replace_time_zone(None).cast(kind)
         return column.cast(kind)
     except pl.exceptions.PolarsError as error:
-        raise ConfigurationError(f"rows: column '{name}' cannot be {kind}: {str(error).splitlines()[0]}") from None
+        raise ConfigurationError(f"rows: column '{name}' cannot be {kind}: {first_line(error)}") from None
 
 
 def _moment(cell: str | None) -> datetime | None:

@@ -11,7 +11,7 @@ from typing import cast
 
 import polars as pl
 
-from millstream.errors import MillstreamError, SourceError
+from millstream.errors import MillstreamError, SourceError, first_line
 from millstream.sources.protocol import Rows
 
 
@@ -31,8 +31,7 @@ class FunctionConnector:
         except MillstreamError:
             raise
         except Exception as error:
-            first = next(iter(str(error).splitlines()), "")
-            raise SourceError(f"{name}: {type(error).__name__}: {first}", where=self._place(error)) from error
+            raise SourceError(f"{name}: {type(error).__name__}: {first_line(error)}", where=self._place(error)) from error
         if rows is None:
             return []
         if isinstance(rows, pl.DataFrame):
