@@ -14,6 +14,7 @@ from rivers import day, write_parcels
 
 from millstream.cli.main import main
 from millstream.kernel.availability import text_of
+from millstream.kernel.ledger import Ledger
 from millstream.maintenance.check import check
 from millstream.maintenance.records import Finding
 from millstream.project import Project
@@ -186,10 +187,29 @@ def test_only_a_sample_is_looked_at(tmp_path: Path) -> None:
     """The newest days of the large sources, the same ones for all; the mistakes are found all the same."""
     project = Project(write_parcels(tmp_path, {"examples =": LEAK, "features=[traffic]": "features=[traffic, took]"}, days=WHOLE))
     found = check(project.workspace, project.names, project.models, as_of=day(WHOLE - 1), rows=400)
-    rows = {step.name: step.shape for step in project.ledger.run().steps}
+    rows = {step.name: step.shape for step in Ledger(project.folder / "check" / "ledger.sqlite").run().steps}
     assert [each.subject for each in found if each.serious] == ["took"]
     assert rows["examples"] is not None
     assert 200 < rows["examples"][0] <= 400
+
+
+def test_the_sample_is_of_what_is_there_at_the_moment(tmp_path: Path) -> None:
+    """Not of days to come."""
+    project = Project(write_parcels(tmp_path, days=WHOLE))
+    check(project.workspace, project.names, project.models, as_of=day(WHOLE // 2), rows=400)
+    steps = {step.name: step for step in Ledger(project.folder / "check" / "ledger.sqlite").run().steps}
+    assert steps["examples"].shape is not None
+    assert 200 < steps["examples"].shape[0] <= 400
+
+
+def test_a_run_is_not_compared_with_a_sample(tmp_path: Path) -> None:
+    """After a check everything is as it was in the run before it."""
+    project = Project(write_parcels(tmp_path, days=WHOLE))
+    at = text_of(day(WHOLE - 1))
+    project.run("examples", as_of=at)
+    check(project.workspace, project.names, project.models, as_of=day(WHOLE - 1), rows=400)
+    again = project.run("examples", as_of=at)
+    assert {step.name: step.why for step in again.report.steps} == dict.fromkeys(("parcels", "arrivals", "examples"), "unchanged")
 
 
 @pytest.mark.parametrize(("changes", "code"), [({"examples =": LEAK, "features=[traffic]": "features=[traffic, took]"}, 3), ({}, 0)])

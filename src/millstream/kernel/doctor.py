@@ -67,7 +67,7 @@ def _writable(root: Path) -> Iterator[Finding]:
 
 
 def _databases(root: Path, formats: Mapping[str, int]) -> Iterator[Finding]:
-    for path in sorted([*root.glob("*.sqlite"), *root.glob("replays/*/*.sqlite")]):
+    for path in sorted([*root.glob("*.sqlite"), *root.glob("check/*.sqlite"), *root.glob("replays/*/*.sqlite")]):
         name, newest = str(path.relative_to(root)), formats.get(path.name)
         number, wrong = inspect(path)
         if wrong is not None:

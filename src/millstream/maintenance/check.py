@@ -11,6 +11,7 @@ from millstream.kernel.availability import Cut
 from millstream.kernel.declarations import Declaration
 from millstream.kernel.engine import Listener
 from millstream.kernel.graph import Node, ordered
+from millstream.kernel.ledger import Ledger
 from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact
 from millstream.kernel.records import Table as StoredTable
@@ -85,13 +86,19 @@ def _check(
 def _sampled(
     workspace: Workspace, names: Mapping[Declaration, str], as_of: int, rows: int, listener: Listener | None
 ) -> tuple[Workspace, list[Finding]]:
-    """The workspace over the newest rows of every source, and what failed while they were read."""
+    """The workspace over the newest rows of every source, and what failed while they were read.
+
+    What is made of a sample is in a ledger of its own: it is not what `why` compares the next run with.
+    """
     sources = {each: workspace.lowering.node(each) for each in names if isinstance(each, Source)}
     if not rows or not sources:
         return workspace, []
     _, progress = execute_targets(workspace, list(sources.values()), as_of=as_of, command="check", listener=listener)
     tables = {source: artifact for source, node in sources.items() if isinstance(artifact := progress.artifacts.get(node), StoredTable)}
-    return replace(workspace, lowering=sampled(workspace.lowering, tables, rows)), _failures(progress.errors)
+    lowering, failed = sampled(workspace.lowering, tables, rows, as_of), _failures(progress.errors)
+    if lowering is workspace.lowering:
+        return workspace, failed
+    return replace(workspace, lowering=lowering, ledger=Ledger(workspace.folder / "check" / "ledger.sqlite")), failed
 
 
 def _failures(errors: Mapping[Node, Exception]) -> list[Finding]:

@@ -15,8 +15,8 @@ from millstream.sources.declare import Source
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
-    """A node whose artifact is there already."""
+class Sampled:
+    """A source of which some days are taken: its table is there already."""
 
     artifact: Artifact
 
@@ -30,25 +30,26 @@ class Given:
         raise AssertionError(store, unit)
 
 
-def sampled(lowering: Lowering, tables: Mapping[Source, Table], rows: int) -> Lowering:
-    """The way to the same steps, but over the newest rows of their sources.
+def sampled(lowering: Lowering, tables: Mapping[Source, Table], rows: int, as_of: int) -> Lowering:
+    """The way to the same steps, but over the newest rows of their sources that are there at the moment; itself if none has more than `rows`.
 
-    Sources with a time that have more than `rows` rows are cut at one and the same day, from which on none has more; all others stay whole.
+    Sources with a time that have more are cut at one and the same day, from which on none has more; all others stay whole.
     """
-    starts = [day for table in tables.values() if (day := _start(table, rows)) is not None]
+    starts = {source: day for source, table in tables.items() if (day := _start(table, rows, as_of)) is not None}
     if not starts:
         return lowering
+    start = max(starts.values())
     nodes: dict[Declaration, Node] = {}
     for source, table in tables.items():
-        kept = _since(table, max(starts)) if _start(table, rows) is not None else table
-        nodes[source] = Node(lowering.name_of(source), (), Given(kept), source.where)
+        kept = _since(table, start) if source in starts else table
+        nodes[source] = Node(lowering.name_of(source), (), Sampled(kept), source.where)
     return replace(lowering, nodes=nodes)
 
 
-def _start(table: Table, rows: int) -> int | None:
+def _start(table: Table, rows: int, as_of: int) -> int | None:
     """The first day of the newest days that have at most so many rows together (one day at least); None if all have."""
-    dated = [part for part in table.parts if part.day is not None]
-    if table.rows <= rows or len(dated) < 2:
+    dated = [part for part in table.parts if part.day is not None and part.earliest is not None and part.earliest <= as_of]
+    if sum(part.rows for part in dated) <= rows or len(dated) < 2:
         return None
     count, start = 0, dated[-1].day
     for part in reversed(dated):
