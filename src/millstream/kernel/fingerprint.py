@@ -19,7 +19,7 @@ from millstream.kernel.digest import digest_bytes
 from millstream.kernel.distributions import version_of
 from millstream.kernel.guards import Guards
 from millstream.kernel.meaning import Meaning
-from millstream.kernel.records import Cause
+from millstream.kernel.records import Cause, differing
 
 _MOST_KNOWN = 4096
 
@@ -70,8 +70,7 @@ def fingerprint(function: Callable[..., object]) -> Fingerprint:
 
 def changes(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
     """The names of the causes that differ between two fingerprints, as of a constant that was changed while a step ran."""
-    old, new = ({cause.name: cause.value for cause in each.causes} for each in (before, after))
-    return tuple(name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name))
+    return tuple(sorted(differing(before.causes, after.causes)))
 
 
 def fingerprint_value(name: str, value: object) -> tuple[Cause, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -80,6 +81,12 @@ class Cause(msgspec.Struct, frozen=True):
 
     name: str
     value: str
+
+
+def differing(before: Sequence[Cause], now: Sequence[Cause]) -> list[str]:
+    """The names of causes that are not the same, in the order in which they are told."""
+    old, new = ({cause.name: cause.value for cause in causes} for causes in (before, now))
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
 class StepReport(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from millstream.errors import StepError
 from millstream.kernel.availability import DAY, FOREVER, Cut, dated_by, is_timed, text_of
 from millstream.kernel.digest import digest_bytes
 from millstream.kernel.facts import Facts
-from millstream.kernel.records import Artifact, Cause, Collection, Part, Table, Value
+from millstream.kernel.records import Artifact, Cause, Collection, Part, Table, Value, differing
 from millstream.kernel.results import keep_result, present_facts
 from millstream.kernel.store import Store, table_of
 
@@ -105,10 +105,7 @@ class Plan:
         if self.again is None:
             return
         now = self.again()
-        if tuple(now) == tuple(self.causes):
-            return
-        before, after = ({cause.name: cause.value for cause in causes} for causes in (self.causes, now))
-        changed = next((name for name in {**before, **after} if before.get(name) != after.get(name)), None)
+        changed = None if tuple(now) == tuple(self.causes) else next(iter(differing(self.causes, now)), None)
         if changed is not None:
             hint = "nothing of it was kept: it must stand still while a step runs; a step may give a result, and change nothing else"
             raise StepError(f"{step}: '{changed}' changed while it ran", where=where, hint=hint)

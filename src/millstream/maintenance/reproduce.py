@@ -24,6 +24,7 @@ from millstream.kernel.ledger import Ledger
 from millstream.kernel.locks import in_use
 from millstream.kernel.records import Artifact, Collection, RunReport, StepReport, Table, Value
 from millstream.kernel.store import Store
+from millstream.maintenance.run_difference import pairs
 from millstream.registry.environment import environment
 from millstream.registry.records import Version
 from millstream.registry.versions import Registry
@@ -91,12 +92,8 @@ def recorded(ledger: Ledger, registry: Registry, what: str) -> Recorded:
 
 def environment_changes(workspace: Workspace, run: str) -> tuple[tuple[str, str, str], ...]:
     """What differs between the environment of a run and this one: name, then, now."""
-    then, now = workspace.ledger.circumstances(run).environment, dict(environment())
-    return tuple((name, then.get(name, "none"), now.get(name, "none")) for name in sorted(then.keys() | now) if _differs(name, then, now))
-
-
-def _differs(name: str, then: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    return not name.startswith("git") and then.get(name) != now.get(name)
+    differing = pairs(workspace.ledger.circumstances(run).environment, dict(environment()))
+    return tuple((each.name, str(each.before or "none"), str(each.now or "none")) for each in differing if not each.name.startswith("git"))
 
 
 def reproduce(workspace: Workspace, names: Mapping[Declaration, str], models: Mapping[str, Model], asked: Recorded, clean: Store) -> Reproduction:

@@ -75,8 +75,8 @@ def difference(past: Past, before: str, now: str) -> RunDifference:
     return RunDifference(
         old,
         new,
-        tuple(_pairs(_flat(old.settings), _flat(new.settings))),
-        tuple(_pairs(old.environment, new.environment)),
+        tuple(pairs(_flat(old.settings), _flat(new.settings))),
+        tuple(pairs(old.environment, new.environment)),
         tuple(_code(past, was, is_now)),
         tuple(each for each in differing if each.name in outside),
         tuple(each for each in differing if each.name not in outside),
@@ -103,7 +103,8 @@ def _flat(settings: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     return {f"{owner}.{name}": value for owner, each in settings.items() for name, value in each.items()}
 
 
-def _pairs(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[Pair]:
+def pairs(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[Pair]:
+    """What is another in two mappings, by name."""
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             yield Pair(name, before.get(name), now.get(name))
